@@ -1,0 +1,8 @@
+//! `provision` brings a Debian host and its LXC containers to what a recipe says.
+pub mod error;
+pub mod event;
+pub mod field;
+pub mod id;
+pub mod item;
+pub mod resource;
+pub mod system;

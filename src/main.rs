@@ -1,0 +1,2 @@
+//! `provision`: parse the command line, run, exit with the code the design gives.
+fn main() {}

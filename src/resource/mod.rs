@@ -1,0 +1,30 @@
+//! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
+mod ask;
+mod kind;
+mod pending;
+mod plan;
+
+pub(crate) use ask::keyed_digest;
+pub use ask::{Ack, Allowed, Ask, Claim, Known, Want};
+pub use kind::{KINDS, Kind, Mistake, kind};
+pub use pending::{Missing, Pending, Thing};
+pub use plan::{Apply, Change, Plan, Remark, Step, Waiting};
+
+use crate::error::Result;
+use crate::system::System;
+use std::fmt;
+
+/// Something that a machine should have. The code that describes a change is the code that makes it.
+pub trait Resource: fmt::Debug + Send + Sync {
+    /// Returns the names it stands for, in the order written; each has its own id and outcome.
+    fn names(&self) -> Vec<String>;
+
+    /// Reads the machine and returns the steps that lead to what is asked; none means in sync. Never writes. Works on a
+    /// machine where nothing exists yet.
+    fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>>;
+
+    /// Returns what is wrong with the fields together, each alone being right: two sources, a command without a guard.
+    fn mistakes(&self) -> Vec<Mistake> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,78 @@
+//! What earlier steps of a plan will supply, and what hangs on something that waits.
+use crate::id::Id;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Something that a resource needs and another one supplies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Thing {
+    /// A file or directory.
+    Path(PathBuf),
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+    /// A systemd unit.
+    Unit(String),
+    /// A program, by the name that is looked up in PATH.
+    Program(String),
+    /// A container, by its id.
+    Machine(u32),
+}
+
+/// What becomes of something that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// An earlier step of this plan supplies it, or may (it is opaque).
+    After(Id),
+    /// What would supply it waits for a person.
+    Held(Id),
+    /// Nothing before this supplies it: an error.
+    Nowhere,
+}
+
+/// What the steps before this one will have done; empty in an apply, where they have done it.
+#[derive(Debug, Clone, Default)]
+pub struct Pending {
+    supplied: HashMap<Thing, Id>,
+    held: HashMap<Thing, Id>,
+    opaque: Option<Id>,
+}
+
+impl Pending {
+    /// Records that a step of `id` will supply or change these.
+    pub fn supply(&mut self, things: impl IntoIterator<Item = Thing>, id: &Id) {
+        self.supplied.extend(things.into_iter().map(|thing| (thing, id.clone())));
+    }
+
+    /// Records that these hang on `id`, which waits.
+    pub fn hold(&mut self, things: impl IntoIterator<Item = Thing>, id: &Id) {
+        self.held.extend(things.into_iter().map(|thing| (thing, id.clone())));
+    }
+
+    /// Records that a step of `id` may change anything.
+    pub fn opaque(&mut self, id: &Id) {
+        self.opaque = Some(id.clone());
+    }
+
+    /// Returns who is about to supply or change this very thing: a unit whose file will change plans its restart.
+    pub fn coming(&self, thing: &Thing) -> Option<&Id> {
+        self.supplied.get(thing)
+    }
+
+    /// Returns what becomes of a thing that is not on the machine.
+    pub fn missing(&self, thing: &Thing) -> Missing {
+        if let Some(id) = self.supplied.get(thing) {
+            return Missing::After(id.clone());
+        }
+        if let Some(id) = self.held.get(thing) {
+            return Missing::Held(id.clone());
+        }
+        self.opaque.clone().map_or(Missing::Nowhere, Missing::After)
+    }
+
+    /// Returns the last opaque step before this one, if any: what it may change is checked again.
+    pub fn behind(&self) -> Option<&Id> {
+        self.opaque.as_ref()
+    }
+}

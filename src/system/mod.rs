@@ -1,0 +1,125 @@
+//! `System`: everything that resources and the engine may do to a machine. The real one is `Real`; tests bring a fake.
+mod command;
+mod facts;
+
+pub use command::{Command, Output};
+pub use facts::Facts;
+
+use crate::error::Result;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What `lstat` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileKind,
+    /// The permission bits with setuid, setgid and sticky (0o7777).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Last change of content.
+    pub modified: SystemTime,
+    /// Device and inode, to tell whether two paths are one file.
+    pub inode: (u64, u64),
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// A file that is to be, whole.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFile<'a> {
+    /// Its content.
+    pub content: &'a [u8],
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its mode (0o7777).
+    pub mode: u32,
+}
+
+/// An HTTP GET.
+#[derive(Debug, Clone)]
+pub struct Fetch<'a> {
+    /// http or https.
+    pub url: &'a str,
+    /// The whole exchange must end within this.
+    pub timeout: Duration,
+    /// Bytes of body that are read at most.
+    pub limit: u64,
+}
+
+/// What an HTTP server answered, redirects followed.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The status code.
+    pub status: u16,
+    /// The body, up to the limit.
+    pub body: Vec<u8>,
+}
+
+/// What resources may do to a machine. Paths are absolute. Reading a path that is not there, or below something that is
+/// not a directory, is `None` or `NotFound`, never a surprise; writing follows no link in a directory that root does not own.
+pub trait System: Send + Sync {
+    /// Returns what stands at `path` (links are not followed), `None` where nothing does.
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>>;
+    /// Returns the bytes of the file at `path`.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Returns where the link at `path` points.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Returns the names in a directory, sorted.
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>>;
+
+    /// Puts a whole file in place: temporary beside it with owner and mode set, fsync, `approve` (given the temporary's
+    /// path; an error leaves the old file), rename, fsync of the directory. A temporary that a killed run left is removed.
+    fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()>;
+    /// Makes one directory; its parent must be there.
+    fn make_dir(&self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()>;
+    /// Puts a symbolic link in place, replacing a file or link there in one step.
+    fn symlink(&self, target: &Path, path: &Path, uid: u32, gid: u32) -> Result<()>;
+    /// Changes owner and group of what stands at `path`; a link itself, never what it points to.
+    fn chown(&self, path: &Path, uid: u32, gid: u32) -> Result<()>;
+    /// Changes the mode of the file or directory at `path`; fails on a link.
+    fn chmod(&self, path: &Path, mode: u32) -> Result<()>;
+    /// Renames within a file system, replacing a file that is there.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a file or link; nothing there is no error.
+    fn remove_file(&self, path: &Path) -> Result<()>;
+    /// Removes an empty directory; nothing there is no error.
+    fn remove_dir(&self, path: &Path) -> Result<()>;
+    /// Removes a directory with all that is in it, following no link and crossing no mount; nothing there is no error.
+    fn remove_tree(&self, path: &Path) -> Result<()>;
+
+    /// Runs a program to its end and returns what it printed and its code. Fails only where it could not be started or
+    /// its time was up; a code other than 0 is the caller's to judge (`Output::success`).
+    fn run(&self, command: &Command) -> Result<Output>;
+    /// Fetches a URL.
+    fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched>;
+
+    /// Returns the time of day.
+    fn now(&self) -> SystemTime;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+    /// Returns the directory for stamps, kept copies and outputs on this machine: `/var/lib/provision` unless told otherwise.
+    fn state_dir(&self) -> &Path;
+    /// Returns what was read before and still holds; the engine forgets it after each step.
+    fn facts(&self) -> &Facts;
+}
