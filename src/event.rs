@@ -1,13 +1,53 @@
 //! Events: what a run says, as data. `Started` is the first of a run, `Ended` the last; an unknown one is passed over.
 use crate::error::{Error, Result};
-use crate::id::Id;
-use crate::resource::{Change, Remark};
+use crate::id::{Id, Machine};
+use crate::resource::{Ack, Change, Remark};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The version of an event's form, in every envelope.
+pub const VERSION: u32 = 1;
+
+/// An event with where and when it happened: a line of `--json`, and of the ledger without its chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The version of this form.
+    pub v: u32,
+    /// The reference of the run; empty in commands that only read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
+    /// Counts the events of the run from 1.
+    pub seq: u64,
+    /// RFC 3339, UTC, to the millisecond.
+    pub time: String,
+    /// The lane; `None`: outside any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
 
 /// What happens in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// The first event of a run.
+    Started(Started),
+    /// A lane begins, or goes on after a barrier.
+    LaneStarted,
+    /// A lane has come to its end, or to a barrier.
+    LaneEnded {
+        /// How long it took since it started.
+        seconds: f64,
+    },
+    /// From here on, claims on this machine belong to the machine with this identity; those of another one are void.
+    Identified {
+        /// Which.
+        machine: Machine,
+        /// The host's machine-id, or a container's MAC.
+        identity: String,
+    },
     /// A resource is being looked at.
     Checking {
         /// Its names.
@@ -34,6 +74,11 @@ pub enum Event {
         ids: Vec<Id>,
         /// What it changes.
         changes: Vec<Change>,
+    },
+    /// A step failed, and a check after it found that these, which it was to make, are not there: they are not ours.
+    Unmade {
+        /// Which.
+        ids: Vec<Id>,
     },
     /// What became of one name.
     Finished {
@@ -65,9 +110,102 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// Something to say about the run as a whole: memory that is over-committed, a ledger whose torn end was cut off.
+    Warned {
+        /// The text.
+        text: String,
+    },
+    /// A person says that a gate is passed.
+    Acked {
+        /// The gate.
+        id: Id,
+        /// Who, when, and what they say.
+        ack: Ack,
+    },
+    /// The last event of a run.
+    Ended(Ended),
     /// An event of a newer peer.
     #[serde(other)]
     Unknown,
+}
+
+/// What was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The `name` of the recipe.
+    pub recipe: String,
+    /// Where it was found.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// The command: `apply`, `destroy`, `ack`.
+    pub command: String,
+    /// The version of `provision`.
+    pub version: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: i32,
+    /// How long it took.
+    pub seconds: f64,
+    /// How many names ended how.
+    pub counts: Counts,
+    /// What was started, where no line of its own says so: in the ledger, in a run that changed nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Started>,
+    /// In sync with a digest that the ledger did not know: later drift is told from new by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<Id, String>,
+    /// Tests that passed and had not since something in their lane changed, by lane; `` for outside any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed: BTreeMap<String, BTreeSet<Id>>,
+    /// Absent as asked, where the ledger still had a claim.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<Id>,
+    /// What waits for a person.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub waiting: BTreeSet<Id>,
+    /// The identities of machines that the ledger did not know.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub identities: BTreeMap<Machine, String>,
+    /// The hash of the ledger's last line, which is this one; so it is not in the ledger itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub head: String,
+}
+
+/// How many names ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Counts {
+    /// As asked, nothing done.
+    pub in_sync: usize,
+    /// Changed, and checked again.
+    pub changed: usize,
+    /// Differ, in a mode that only looks.
+    #[serde(default)]
+    pub differs: usize,
+    /// Wait for a person.
+    pub waiting: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Not tried.
+    pub skipped: usize,
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: &Outcome) {
+        *match outcome {
+            Outcome::InSync => &mut self.in_sync,
+            Outcome::Changed { .. } => &mut self.changed,
+            Outcome::Differs { .. } => &mut self.differs,
+            Outcome::Waiting { .. } => &mut self.waiting,
+            Outcome::Failed { .. } => &mut self.failed,
+            Outcome::Skipped { .. } => &mut self.skipped,
+        } += 1;
+    }
 }
 
 /// Why something differs.
@@ -125,5 +263,49 @@ pub trait Sink: Send + Sync {
     /// Returns whether the run is asked to end after the step that is running.
     fn interrupted(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(event: Event) -> Envelope {
+        let (run, time) = ("PROVISION-APPLY20261120-001".to_owned(), "2026-11-20T12:00:00.000Z".to_owned());
+        Envelope { v: VERSION, run, seq: 1, time, lane: Some("CT201".into()), event }
+    }
+
+    #[test]
+    fn every_shape_of_event_comes_back_as_it_was() {
+        let id: Id = "201/package:git".parse().unwrap();
+        let ended = Ended {
+            held: [(id.clone(), "d1".to_owned())].into(),
+            identities: [(Machine::Container(201), "aa:bb".to_owned())].into(),
+            ..Ended::default()
+        };
+        for event in [
+            Event::Started(Started { recipe: "eidolons".into(), ..Started::default() }),
+            Event::LaneStarted,
+            Event::LaneEnded { seconds: 1.5 },
+            Event::Applying { ids: vec![id.clone()], changes: vec![Change::made("git", "2.39")] },
+            Event::Finished {
+                id,
+                outcome: Outcome::Failed { error: Error::new("running `apt-get`") },
+                phase: None,
+                digest: "d".into(),
+                absent: false,
+            },
+            Event::Ended(ended),
+        ] {
+            let sent = envelope(event);
+            let text = serde_json::to_string(&sent).unwrap();
+            assert_eq!(serde_json::from_str::<Envelope>(&text).unwrap(), sent, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_newer_peer_is_unknown_and_no_error() {
+        let text = r#"{"v":1,"seq":9,"time":"2026-11-20T12:00:00.000Z","event":"levitated","height":3}"#;
+        assert_eq!(serde_json::from_str::<Envelope>(text).unwrap().event, Event::Unknown);
     }
 }
