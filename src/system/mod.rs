@@ -1,6 +1,8 @@
 //! `System`: everything that resources and the engine may do to a machine. The real one is `Real`; tests bring a fake.
 mod command;
 mod facts;
+pub mod fingerprint;
+pub mod state;
 
 pub use command::{Command, Output};
 pub use facts::Facts;
