@@ -1,10 +1,12 @@
 //! `System`: everything that resources and the engine may do to a machine. The real one is `Real`; tests bring a fake.
 mod command;
+mod empty;
 mod facts;
 pub mod fingerprint;
 pub mod state;
 
 pub use command::{Command, Output};
+pub use empty::Empty;
 pub use facts::Facts;
 
 use crate::error::Result;

@@ -1,0 +1,10 @@
+//! Every case of every kind keeps the contract on the fake machine.
+use crate::support::case;
+use crate::support::contract;
+
+#[test]
+fn every_case_keeps_the_contract_on_the_fake_machine() {
+    let cases = case::all();
+    let broken: Vec<String> = cases.iter().filter_map(|case| contract::on_a_fake_machine(case).err()).collect();
+    assert!(broken.is_empty(), "{} of {} cases:\n\n{}", broken.len(), cases.len(), broken.join("\n\n"));
+}

@@ -1,0 +1,308 @@
+//! The fake machine as a `System`: every write is counted, and the one at which it is killed is the last.
+use super::disk::{Body, Disk};
+use super::{PROGRAMS, Program, refuse};
+use provision::error::{Attempt, Error, Result};
+use provision::system::{Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+pub struct FakeMachine {
+    disk: Mutex<Disk>,
+    programs: BTreeMap<&'static str, Program>,
+    facts: Facts,
+    /// Mutating calls so far, and the one before which (even) or after which (odd: twice as many) power is lost.
+    calls: Mutex<(usize, Option<usize>)>,
+    ran: Mutex<Vec<String>>,
+    clock: Mutex<Duration>,
+    /// What HTTP servers answer, by URL.
+    pub web: Mutex<BTreeMap<String, (u16, Vec<u8>)>>,
+}
+
+const STATE: &str = "/var/lib/provision";
+
+impl FakeMachine {
+    /// Returns a machine on which nothing exists but `/`.
+    pub fn bare() -> Self {
+        let mut disk = Disk::default();
+        let root = super::disk::Node { body: Body::Directory, uid: 0, gid: 0, mode: 0o755, inode: 0, changed: 0 };
+        disk.nodes.insert(PathBuf::from("/"), root);
+        Self {
+            disk: Mutex::new(disk),
+            programs: BTreeMap::new(),
+            facts: Facts::default(),
+            calls: Mutex::new((0, None)),
+            ran: Mutex::default(),
+            clock: Mutex::new(Duration::from_secs(2_000_000)),
+            web: Mutex::default(),
+        }
+    }
+
+    /// Returns a machine as a minimal Debian is: its directories, root and nobody, and the fake programs.
+    pub fn debian() -> Self {
+        let mut machine = Self::bare();
+        machine.programs = PROGRAMS.iter().copied().collect();
+        for path in [
+            "/bin",
+            "/boot",
+            "/etc",
+            "/etc/apt",
+            "/etc/apt/sources.list.d",
+            "/etc/network",
+            "/etc/network/interfaces.d",
+            "/etc/sudoers.d",
+            "/etc/systemd",
+            "/etc/systemd/system",
+            "/home",
+            "/opt",
+            "/proc",
+            "/root",
+            "/run",
+            "/run/systemd",
+            "/run/systemd/system",
+            "/srv",
+            "/sys",
+            "/sys/class",
+            "/sys/class/net",
+            "/tmp",
+            "/usr",
+            "/usr/bin",
+            "/usr/lib",
+            "/usr/local",
+            "/usr/local/bin",
+            "/usr/local/lib",
+            "/usr/sbin",
+            "/usr/share",
+            "/var",
+            "/var/cache",
+            "/var/lib",
+            "/var/lib/dpkg",
+            "/var/lib/dpkg/updates",
+            "/var/lib/apt",
+            "/var/lib/apt/lists",
+            "/var/lib/lxc",
+            "/var/lib/nfs",
+            "/var/log",
+        ] {
+            machine.dir(path);
+        }
+        machine.file(
+            "/etc/passwd",
+            "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+        );
+        machine.file("/etc/group", "root:x:0:\nsudo:x:27:\nnogroup:x:65534:\n");
+        machine.file("/etc/shadow", "root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n");
+        machine.file("/etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\n");
+        machine.file("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        machine.file("/var/lib/dpkg/status", "");
+        for name in machine.programs.keys().copied().collect::<Vec<_>>() {
+            machine.file(&format!("/usr/bin/{name}"), "#!fake\n");
+            machine.disk().change(Path::new(&format!("/usr/bin/{name}")), |node| node.mode = 0o755).expect("just made");
+        }
+        machine
+    }
+
+    /// Loses power: 2n before the nth mutating call from now, 2n+1 after it.
+    pub fn kill_at(&self, point: Option<usize>) {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = (0, point);
+        self.facts.forget();
+    }
+
+    /// Returns how many mutating calls there were since `kill_at`.
+    pub fn calls(&self) -> usize {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Returns the command lines that were run since the last call of this.
+    pub fn take_runs(&self) -> Vec<String> {
+        std::mem::take(&mut *self.ran.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the disk, for programs and for looking at it.
+    pub fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a directory and its parents, root's, 0755.
+    pub fn dir(&self, path: &str) {
+        let mut disk = self.disk();
+        let mut parents: Vec<&Path> = Path::new(path).ancestors().collect();
+        parents.reverse();
+        for parent in parents {
+            if disk.node(parent).is_none() {
+                disk.put(parent, Body::Directory, 0, 0, 0o755).expect("its parent is there");
+            }
+        }
+    }
+
+    /// Writes a file of root's, 0644; one that is there keeps owner and mode.
+    pub fn file(&self, path: &str, content: &str) {
+        let mut disk = self.disk();
+        if disk.node(Path::new(path)).is_some() {
+            let bytes = content.as_bytes().to_vec();
+            disk.change(Path::new(path), |node| node.body = Body::File(bytes)).expect("it is there");
+        } else {
+            disk.put(Path::new(path), Body::File(content.as_bytes().to_vec()), 0, 0, 0o644)
+                .expect("its parent is there");
+        }
+    }
+
+    /// Returns a file's text; empty where there is none.
+    pub fn text(&self, path: &str) -> String {
+        String::from_utf8_lossy(&self.disk().read(Path::new(path)).unwrap_or_default()).into_owned()
+    }
+
+    /// Counts a mutating call; fails where power is lost.
+    fn mutate<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+        let lost = || Err(Error::new("power was lost"));
+        let number = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.0 += 1;
+            let number = calls.0 - 1;
+            if calls.1.is_some_and(|point| number * 2 >= point) {
+                return lost();
+            }
+            (number, calls.1)
+        };
+        let outcome = call();
+        if number.1.is_some_and(|point| number.0 * 2 + 1 >= point) {
+            return lost();
+        }
+        outcome
+    }
+}
+
+impl System for FakeMachine {
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        Ok(self.disk().stat(path))
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.disk().read(path)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.disk().node(path).map(|node| node.body.clone()) {
+            Some(Body::Link(target)) => Ok(target),
+            Some(_) => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        self.disk().list(path)
+    }
+    fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".provision-1");
+        let beside = path.with_file_name(name);
+        let attempt = || format!("writing `{}`", path.display());
+        let body = Body::File(file.content.to_vec());
+        self.mutate(|| {
+            self.disk().remove_tree(&beside);
+            self.disk().put(&beside, body, file.uid, file.gid, file.mode).attempt(attempt)
+        })?;
+        if let Err(error) = approve(&beside) {
+            self.disk().remove_tree(&beside);
+            return Err(error);
+        }
+        self.mutate(|| {
+            if self.disk().stat(path).is_some_and(|stat| stat.kind == provision::system::FileKind::Directory) {
+                self.disk().remove_tree(&beside);
+                return Err(Error::new(attempt()).reason("it is a directory"));
+            }
+            self.disk().rename(&beside, path).attempt(attempt)
+        })
+    }
+    fn make_dir(&self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()> {
+        self.mutate(|| {
+            self.disk()
+                .put(path, Body::Directory, uid, gid, mode)
+                .attempt(|| format!("making directory `{}`", path.display()))
+        })
+    }
+    fn symlink(&self, target: &Path, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        let body = Body::Link(target.to_owned());
+        self.mutate(|| self.disk().put(path, body, uid, gid, 0o777).attempt(|| format!("linking `{}`", path.display())))
+    }
+    fn chown(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        let set = |node: &mut super::disk::Node| (node.uid, node.gid) = (uid, gid);
+        self.mutate(|| self.disk().change(path, set).attempt(|| format!("changing the owner of `{}`", path.display())))
+    }
+    fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
+        self.mutate(|| {
+            self.disk()
+                .change(path, |node| node.mode = mode)
+                .attempt(|| format!("changing the mode of `{}`", path.display()))
+        })
+    }
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.mutate(|| {
+            self.disk().rename(from, to).attempt(|| format!("renaming `{}` to `{}`", from.display(), to.display()))
+        })
+    }
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        self.mutate(|| {
+            if self.disk().stat(path).is_some_and(|stat| stat.kind == provision::system::FileKind::Directory) {
+                return Err(Error::new(format!("removing `{}`", path.display())).reason("it is a directory"));
+            }
+            self.disk().remove_tree(path);
+            Ok(())
+        })
+    }
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.mutate(|| {
+            let full = self.disk().children(path).next().is_some();
+            if full {
+                return Err(Error::new(format!("removing directory `{}`", path.display())).reason("it is not empty"));
+            }
+            self.disk().remove_tree(path);
+            Ok(())
+        })
+    }
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        self.mutate(|| {
+            self.disk().remove_tree(path);
+            Ok(())
+        })
+    }
+    fn run(&self, command: &Command) -> Result<Output> {
+        let name = command.argv.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(command.shown());
+        let Some(program) = self.programs.get(name).copied() else {
+            return Ok(refuse(127, &format!("{name}: not found\n")));
+        };
+        // A program that only reads is not a point at which a kill matters.
+        let before = self.disk().nodes.clone();
+        let (calls, point) = *self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let output = program(self, command);
+        if self.disk().nodes == before {
+            return Ok(output);
+        }
+        if point.is_some_and(|point| calls * 2 >= point) {
+            self.disk().nodes = before;
+        }
+        self.mutate(|| Ok(output))
+    }
+    fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
+        let web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        let (status, body) = web
+            .get(request.url)
+            .cloned()
+            .ok_or_else(|| Error::new(format!("fetching `{}`", request.url)).reason("connection refused"))?;
+        Ok(Fetched { status, body })
+    }
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn sleep(&self, time: Duration) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+    fn state_dir(&self) -> &Path {
+        Path::new(STATE)
+    }
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}

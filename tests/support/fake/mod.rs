@@ -1,0 +1,25 @@
+//! A machine in memory: a file system and programs that are functions. It counts every write and can be killed at any of them.
+mod disk;
+mod machine;
+mod text;
+
+pub use machine::FakeMachine;
+pub use text::Table;
+
+use provision::system::{Command, Output};
+
+/// A program of the fake machine: reads and writes its disk, and answers.
+pub type Program = fn(&FakeMachine, &Command) -> Output;
+
+/// The programs that a fake machine has, by name.
+pub const PROGRAMS: &[(&str, Program)] = &[("true", |_, _| answer(0, "")), ("false", |_, _| answer(1, ""))];
+
+/// Returns an answer: code and stdout.
+pub fn answer(code: i32, stdout: &str) -> Output {
+    Output { code, stdout: stdout.as_bytes().to_vec(), stderr: Vec::new() }
+}
+
+/// Returns a failure with a message on stderr.
+pub fn refuse(code: i32, stderr: &str) -> Output {
+    Output { code, stdout: Vec::new(), stderr: stderr.as_bytes().to_vec() }
+}

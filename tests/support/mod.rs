@@ -1,0 +1,5 @@
+//! What the tests share: the fake machine, the cases as data, the contract that every kind keeps.
+pub mod case;
+pub mod contract;
+pub mod fake;
+pub mod recorder;
