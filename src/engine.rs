@@ -269,7 +269,7 @@ impl<'a> Visit<'a> {
             }
             if tries > 0 && tries > self.item.job.retries {
                 let error = still_differs(&plan);
-                return self.end_applied(&plan, &made, Some(error));
+                return self.end_applied(&plan, &made, Some(&error));
             }
             tries += 1;
             if let Err(error) = self.make(plan, &mut made)? {
@@ -310,18 +310,18 @@ impl<'a> Visit<'a> {
     fn end_failed(&mut self, error: Error, made: &[Change]) -> Result<()> {
         let item = self.item;
         match item.resource.check(&self.ask(), self.scope.sys) {
-            Ok(plan) => self.end_applied(&plan, made, Some(error)),
+            Ok(plan) => self.end_applied(&plan, made, Some(&error)),
             Err(_) => self.fail(error),
         }
     }
 
     /// Ends every name by what the last check says of it.
-    fn end_applied(&mut self, last: &Plan<'_>, made: &[Change], error: Option<Error>) -> Result<()> {
+    fn end_applied(&mut self, last: &Plan<'_>, made: &[Change], error: Option<&Error>) -> Result<()> {
         let differing = changed_names(last);
         let unplaced = error.is_some() && differing.is_empty();
         for id in self.ids.clone() {
             let changes: Vec<Change> = made.iter().filter(|change| change.name == id.name).cloned().collect();
-            let outcome = match (&error, last.waiting.iter().find(|waiting| waiting.name == id.name)) {
+            let outcome = match (error, last.waiting.iter().find(|waiting| waiting.name == id.name)) {
                 (Some(error), _) if differing.contains(id.name.as_str()) || unplaced => {
                     self.course.failed.get_or_insert_with(|| id.clone());
                     Outcome::Failed { error: error.clone() }

@@ -1,4 +1,5 @@
 //! `provision` brings a Debian host and its LXC containers to what a recipe says.
+pub mod agent;
 pub mod engine;
 pub mod error;
 pub mod event;
