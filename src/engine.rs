@@ -36,6 +36,8 @@ pub struct Course {
     pub changed: bool,
     /// The first resource that was not tried because the run was interrupted.
     pub stopped: Option<Id>,
+    /// What is in sync behind an opaque step of this plan.
+    behind: BTreeMap<Id, Vec<Id>>,
 }
 
 /// How many names ended how.
@@ -109,6 +111,9 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
         }
         let mut visit = Visit { item, ids, peers: &peers[item.job.kind.as_str()], scope, course, tally: &mut tally };
         visit.run()?;
+    }
+    for (after, ids) in std::mem::take(&mut course.behind) {
+        scope.sink.emit(Event::Behind { after, ids })?;
     }
     Ok(tally)
 }
@@ -241,11 +246,18 @@ impl<'a> Visit<'a> {
             } else if differing.contains(id.name.as_str()) {
                 Outcome::Differs { label: self.label(&id) }
             } else {
+                self.note_behind(&id);
                 Outcome::InSync
             };
             self.end(&id, outcome)?;
         }
         Ok(())
+    }
+
+    fn note_behind(&mut self, id: &Id) {
+        if let (Mode::Plan, Some(opaque)) = (self.scope.mode, self.course.pending.behind()) {
+            self.course.behind.entry(opaque.clone()).or_default().push(id.clone());
+        }
     }
 
     /// Check, intent, change, check again.
@@ -308,11 +320,28 @@ impl<'a> Visit<'a> {
 
     /// After a failed step only the names that still differ have failed.
     fn end_failed(&mut self, error: Error, made: &[Change]) -> Result<()> {
-        let item = self.item;
-        match item.resource.check(&self.ask(), self.scope.sys) {
-            Ok(plan) => self.end_applied(&plan, made, Some(&error)),
+        match self.check() {
+            Ok(plan) => {
+                self.unmake(&plan, made)?;
+                self.end_applied(&plan, made, Some(&error))
+            }
             Err(_) => self.fail(error),
         }
+    }
+
+    /// What was to be made and still is not there is not ours.
+    fn unmake(&self, last: &Plan<'_>, made: &[Change]) -> Result<()> {
+        let still: BTreeSet<&str> = last
+            .steps
+            .iter()
+            .flat_map(|step| &step.changes)
+            .filter(|change| change.makes())
+            .map(|change| change.name.as_str())
+            .collect();
+        let tried = |id: &&Id| made.iter().any(|change| change.makes() && change.name == id.name);
+        let ids: Vec<Id> =
+            self.ids.iter().filter(|id| still.contains(id.name.as_str())).filter(tried).cloned().collect();
+        if ids.is_empty() { Ok(()) } else { self.scope.sink.emit(Event::Unmade { ids }) }
     }
 
     /// Ends every name by what the last check says of it.

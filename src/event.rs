@@ -68,6 +68,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         phase: Option<String>,
     },
+    /// In a plan: these are in sync, or cannot be seen yet, and are checked again once `after` is done.
+    Behind {
+        /// An opaque step, or the container in which they are.
+        after: Id,
+        /// Which.
+        ids: Vec<Id>,
+    },
     /// A step is about to be made. On disk before the change.
     Applying {
         /// The names that it changes.
@@ -158,7 +165,7 @@ pub struct Ended {
     /// In sync with a digest that the ledger did not know: later drift is told from new by it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Id, String>,
-    /// Tests that passed and had not since something in their lane changed, by lane; `` for outside any.
+    /// Tests that passed and had not since something in their lane changed, by lane; the empty name is for what is in none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub passed: BTreeMap<String, BTreeSet<Id>>,
     /// Absent as asked, where the ledger still had a claim.

@@ -55,6 +55,13 @@ impl Pending {
         self.opaque = Some(id.clone());
     }
 
+    /// Adds what another lane supplies and holds.
+    pub fn join(&mut self, other: &Self) {
+        self.supplied.extend(other.supplied.clone());
+        self.held.extend(other.held.clone());
+        self.opaque = self.opaque.take().or_else(|| other.opaque.clone());
+    }
+
     /// Returns who is about to supply or change this very thing: a unit whose file will change plans its restart.
     pub fn coming(&self, thing: &Thing) -> Option<&Id> {
         self.supplied.get(thing)

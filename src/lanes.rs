@@ -1,0 +1,333 @@
+//! Who runs when: stages one after another, the lanes of a stage side by side, the host changed by one lane at a time.
+use crate::agent::{Agent, Job, Launch};
+use crate::container::{Driver, push};
+use crate::engine::{Course, Mode, Scope, Tally, converge};
+use crate::error::{Error, Result};
+use crate::event::{Event, Label, Outcome, Sink};
+use crate::id::{Id, Machine};
+use crate::item::Item;
+use crate::recipe::{Lane, Stage};
+use crate::resource::{Known, Missing, Thing};
+use crate::system::{Empty, System};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long a container may take from its start to its address and route.
+const BOOT: Duration = Duration::from_mins(1);
+
+/// What a pass over the stages works with.
+pub struct Fleet<'a> {
+    /// What to converge, in order.
+    pub stages: &'a [Stage],
+    /// What makes and reaches containers; an error where a recipe needs none.
+    pub driver: Result<&'static dyn Driver>,
+    /// The host.
+    pub sys: &'a dyn System,
+    /// What the ledger and the command line say of a machine with that identity.
+    pub known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
+    /// Where the events of a lane go; `None`: of what is in no lane.
+    pub sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
+    /// The binary that is pushed into containers.
+    pub binary: &'a push::Binary,
+    /// How many lanes run side by side.
+    pub jobs: usize,
+    /// Patterns of ids that `--only` names.
+    pub only: &'a [String],
+    turn: Mutex<()>,
+    agents: Mutex<BTreeMap<u32, Agent>>,
+}
+
+/// One way through all stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// What it is for.
+    pub mode: Mode,
+    /// Everything goes, in reverse order.
+    pub destroy: bool,
+}
+
+/// What came of a pass.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// How many names ended how.
+    pub tally: Tally,
+    /// The first resource that was not tried because the run was interrupted.
+    pub stopped: Option<Id>,
+}
+
+impl<'a> Fleet<'a> {
+    /// Returns a fleet that has not started anything yet.
+    pub fn new(
+        stages: &'a [Stage],
+        sys: &'a dyn System,
+        known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
+        sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
+        binary: &'a push::Binary,
+    ) -> Self {
+        let driver = crate::container::driver(sys);
+        let (turn, agents) = (Mutex::default(), Mutex::default());
+        Self { stages, driver, sys, known, sink, binary, jobs: 8, only: &[], turn, agents }
+    }
+
+    /// Goes through all stages once. A failure ends its lane; after a barrier, that lane's continuation and what stands
+    /// in no lane are skipped.
+    pub fn pass(&self, pass: Pass) -> Result<Passed> {
+        let mut passed = Passed::default();
+        let mut trunk = Course::default();
+        let mut lanes: BTreeMap<&str, Course> = BTreeMap::new();
+        let mut seen: Vec<u32> = Vec::new();
+        let ordered: Vec<&Stage> = if pass.destroy { self.stages.iter().rev().collect() } else { self.stages.iter().collect() };
+        for stage in ordered {
+            match stage {
+                Stage::Plain(items) => {
+                    if trunk.failed.is_none() {
+                        trunk.failed = lanes.values().find_map(|course| course.failed.clone());
+                    }
+                    let sink = (self.sink)(None);
+                    passed.tally.add(self.walk(items, pass, &mut trunk, &*sink, &mut seen)?);
+                }
+                Stage::Lanes(side_by_side) => {
+                    for lane in side_by_side {
+                        let course = lanes.entry(&lane.name).or_insert_with(|| trunk.clone());
+                        course.failed = course.failed.take().or_else(|| trunk.failed.clone());
+                    }
+                    for (lane, course, tally) in self.abreast(side_by_side, pass, &lanes, &seen)? {
+                        passed.tally.add(tally);
+                        trunk.changed |= course.changed;
+                        trunk.pending.join(&course.pending);
+                        trunk.gates.extend(course.gates.clone());
+                        trunk.stopped = trunk.stopped.take().or_else(|| course.stopped.clone());
+                        seen.extend(containers(&lane.items));
+                        lanes.insert(&lane.name, course);
+                    }
+                }
+            }
+        }
+        passed.stopped = trunk.stopped;
+        Ok(passed)
+    }
+
+    /// Runs lanes side by side, `jobs` at most at a time, and returns where each of them stands, in their order.
+    fn abreast<'l>(
+        &self,
+        lanes: &'l [Lane],
+        pass: Pass,
+        courses: &BTreeMap<&str, Course>,
+        seen: &[u32],
+    ) -> Result<Vec<(&'l Lane, Course, Tally)>> {
+        let queue = Mutex::new(lanes.iter().enumerate());
+        let work = || -> Result<Vec<(usize, &'l Lane, Course, Tally)>> {
+            let mut done = Vec::new();
+            loop {
+                let Some((number, lane)) = queue.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+                    return Ok(done);
+                };
+                let sink = (self.sink)(Some(&lane.name));
+                let mut course = courses.get(lane.name.as_str()).cloned().unwrap_or_default();
+                sink.emit(Event::LaneStarted)?;
+                let begun = std::time::Instant::now();
+                let tally = self.walk(&lane.items, pass, &mut course, &*sink, &mut seen.to_vec())?;
+                sink.emit(Event::LaneEnded { seconds: begun.elapsed().as_secs_f64() })?;
+                done.push((number, lane, course, tally));
+            }
+        };
+        let workers = self.jobs.clamp(1, lanes.len().max(1));
+        let mut all = Vec::new();
+        thread::scope(|scope| {
+            let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            for handle in handles {
+                all.extend(handle.join().map_err(|_| Error::new("a lane broke off"))??);
+            }
+            Ok::<(), Error>(())
+        })?;
+        all.sort_by_key(|(number, ..)| *number);
+        Ok(all.into_iter().map(|(_, lane, course, tally)| (lane, course, tally)).collect())
+    }
+
+    /// Goes through the items of a lane, a segment a machine. `seen` holds the containers whose agent already has jobs of
+    /// this pass.
+    fn walk(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink, seen: &mut Vec<u32>) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let mut segments: Vec<&[Item]> = items.chunk_by(|a, b| a.job.machine == b.job.machine).collect();
+        if pass.destroy {
+            segments.reverse();
+        }
+        for segment in segments {
+            let Some(first) = segment.first() else { continue };
+            tally.add(match first.job.machine {
+                Machine::Host => self.on_the_host(segment, pass, course, sink)?,
+                Machine::Container(id) => self.inside(id, segment, pass, course, sink, seen)?,
+            });
+        }
+        Ok(tally)
+    }
+
+    fn scope<'s>(&'s self, pass: Pass, known: &'s Known, sys: &'s dyn System, sink: &'s dyn Sink) -> Scope<'s> {
+        let Pass { mode, destroy } = pass;
+        Scope { mode, destroy, known, sys, sink, turn: Some(&self.turn), only: self.only }
+    }
+
+    fn on_the_host(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
+        let known = (self.known)(Machine::Host, None);
+        let tally = converge(items, self.scope(pass, &known, self.sys, sink), course)?;
+        if pass.mode == Mode::Apply && tally.changed > 0 {
+            // A container that was changed may have been restarted: its agent, if it had one, is no more.
+            for id in items.iter().filter(|item| item.job.kind == "container").flat_map(Item::ids) {
+                let agent = id.name.parse().ok().and_then(|id: u32| self.agents().remove(&id));
+                agent.into_iter().for_each(Agent::end);
+            }
+        }
+        Ok(tally)
+    }
+
+    fn inside(
+        &self,
+        id: u32,
+        items: &[Item],
+        pass: Pass,
+        course: &mut Course,
+        sink: &dyn Sink,
+        seen: &mut Vec<u32>,
+    ) -> Result<Tally> {
+        let machine = Machine::Container(id);
+        let driver = self.driver.clone()?;
+        let itself = Id::new(Machine::Host, "container", id.to_string());
+        if course.failed.is_some() || course.stopped.is_some() || sink.interrupted() {
+            return converge(items, self.scope(pass, &Known::default(), &Empty, sink), course);
+        }
+        let identity = driver.identity(self.sys, id)?;
+        if !driver.found(self.sys, id)?.is_some_and(|found| found.running) {
+            return self.without(&itself, identity, items, pass, course, sink);
+        }
+        let known = (self.known)(machine, identity.as_deref());
+        if let (Mode::Apply, Some(identity)) = (pass.mode, identity) {
+            sink.emit(Event::Identified { machine, identity })?;
+        }
+        let agent = self.agents().remove(&id);
+        let mut agent = match agent {
+            Some(agent) => agent,
+            None => match self.launch(driver, id, course.changed) {
+                Ok(agent) => agent,
+                Err(error) => return fail_all(items, &error, course, sink),
+            },
+        };
+        let fresh = !seen.contains(&id);
+        let job = Job {
+            mode: pass.mode,
+            destroy: pass.destroy,
+            fresh,
+            known,
+            only: self.only.to_vec(),
+            gates: course.gates.clone(),
+            changed: course.changed,
+            items: items.iter().map(|item| item.job.clone()).collect(),
+        };
+        let report = match agent.work(job, sink) {
+            Ok(report) => report,
+            Err(error) => return fail_all(items, &error, course, sink),
+        };
+        seen.push(id);
+        self.agents().insert(id, agent);
+        course.gates = report.gates;
+        course.changed |= report.changed;
+        course.failed = course.failed.take().or(report.failed);
+        course.stopped = course.stopped.take().or(report.stopped);
+        Ok(report.tally)
+    }
+
+    /// A container that is not there or does not run.
+    fn without(&self, itself: &Id, identity: Option<String>, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
+        let Machine::Container(id) = items[0].job.machine else { return Ok(Tally::default()) };
+        if pass.destroy {
+            return Ok(Tally::default());
+        }
+        match course.pending.missing(&Thing::Machine(id)) {
+            Missing::Held(by) => end_all(items, &Outcome::Waiting { because: format!("waits for {by}"), remedy: None }, sink),
+            Missing::Nowhere if pass.mode == Mode::Plan || pass.mode == Mode::Apply => {
+                let error = Error::new(format!("working in container {id}"))
+                    .reason("it is not there, or does not run, and nothing before this makes or starts it")
+                    .remedy(format!("add a [[container]] with id = {id} before it, or start it"));
+                fail_all(items, &error, course, sink)
+            }
+            Missing::After(after) if pass.mode == Mode::Plan && identity.is_some() => {
+                // It is there and only stopped: what is in it shows once it runs.
+                course.changed = true;
+                let ids = items.iter().flat_map(Item::ids).collect();
+                sink.emit(Event::Behind { after, ids })?;
+                Ok(Tally::default())
+            }
+            Missing::After(_) | Missing::Nowhere => {
+                // What is not there counts as empty inside.
+                let known = (self.known)(Machine::Container(id), identity.as_deref());
+                let outer = std::mem::take(&mut course.pending);
+                course.pending.opaque(itself);
+                let tally = converge(items, self.scope(pass, &known, &Empty, sink), course);
+                course.pending = outer;
+                tally
+            }
+        }
+    }
+
+    fn launch(&self, driver: &dyn Driver, id: u32, changed: bool) -> Result<Agent> {
+        if changed {
+            driver.ready(self.sys, id, BOOT)?;
+        }
+        let argv = driver.attach(id, &push::agent_argv(&self.binary.hash));
+        if let Launch::Running(agent) = Agent::launch(Machine::Container(id), &argv)? {
+            return Ok(*agent);
+        }
+        push::push(self.sys, driver, id, self.binary)?;
+        match Agent::launch(Machine::Container(id), &argv)? {
+            Launch::Running(agent) => Ok(*agent),
+            Launch::Missing => Err(Error::new(format!("starting the agent in {id}"))
+                .reason("the binary that was just pushed cannot be executed there")
+                .remedy(format!("see whether /run in container {id} is mounted noexec"))),
+        }
+    }
+
+    fn agents(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Agent>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all agents.
+    pub fn end(self) {
+        let agents = self.agents.into_inner().unwrap_or_else(PoisonError::into_inner);
+        agents.into_values().for_each(Agent::end);
+    }
+}
+
+fn containers(items: &[Item]) -> Vec<u32> {
+    let inside = |item: &Item| match item.job.machine {
+        Machine::Container(id) => Some(id),
+        Machine::Host => None,
+    };
+    items.iter().filter_map(inside).collect()
+}
+
+fn fail_all(items: &[Item], error: &Error, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
+    let Some((first, rest)) = items.split_first() else { return Ok(Tally::default()) };
+    let ids = first.ids();
+    course.failed.get_or_insert_with(|| ids[0].clone());
+    let mut tally = end_all(std::slice::from_ref(first), &Outcome::Failed { error: error.clone() }, sink)?;
+    let because = format!("{} failed", ids[0]);
+    tally.add(end_all(rest, &Outcome::Skipped { because }, sink)?);
+    Ok(tally)
+}
+
+fn end_all(items: &[Item], outcome: &Outcome, sink: &dyn Sink) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for item in items {
+        for id in item.ids() {
+            match outcome {
+                Outcome::Failed { .. } => tally.failed += 1,
+                Outcome::Waiting { .. } => tally.waiting += 1,
+                _ => tally.skipped += 1,
+            }
+            let (phase, digest) = (item.job.phase.clone(), item.job.digest.clone());
+            sink.emit(Event::Finished { id, outcome: outcome.clone(), phase, digest, absent: false })?;
+        }
+    }
+    Ok(tally)
+}
