@@ -3,11 +3,16 @@ mod command;
 mod empty;
 mod facts;
 pub mod fingerprint;
+mod names;
+pub mod passwd;
+mod real;
 pub mod state;
 
 pub use command::{Command, Output};
 pub use empty::Empty;
 pub use facts::Facts;
+pub use names::pin_name_service;
+pub use real::Real;
 
 use crate::error::Result;
 use std::ffi::OsString;

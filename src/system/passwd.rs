@@ -1,0 +1,258 @@
+//! Users and groups as passwd(5), group(5), shadow(5) and nsswitch.conf(5) have them, read once and kept as a fact.
+use super::{Command, System};
+use crate::error::{Attempt as _, Error, Result};
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A line of /etc/passwd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Number.
+    pub uid: u32,
+    /// Number of the primary group.
+    pub gid: u32,
+    /// GECOS.
+    pub comment: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+/// A line of /etc/group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Number.
+    pub gid: u32,
+    /// Users of whom this is a supplementary group.
+    pub members: Vec<String>,
+}
+
+/// Returns the users of a passwd file; lines that are none (comments, `+` of NIS) are passed over.
+pub fn parse_passwd(text: &str) -> Vec<User> {
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = name(fields.next()?)?;
+        let _password = fields.next()?;
+        let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let mut text = || fields.next().map(str::to_owned);
+        Some(User { name, uid, gid, comment: text()?, home: text()?, shell: text()? })
+    };
+    text.lines().filter_map(user).collect()
+}
+
+/// Returns the groups of a group file; lines that are none are passed over.
+pub fn parse_group(text: &str) -> Vec<Group> {
+    let group = |line: &str| {
+        let mut fields = line.split(':');
+        let name = name(fields.next()?)?;
+        let _password = fields.next()?;
+        let gid = fields.next()?.parse().ok()?;
+        let members = fields.next()?.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
+        Some(Group { name, gid, members })
+    };
+    text.lines().filter_map(group).collect()
+}
+
+/// Returns the password field of each user in a shadow file.
+pub fn parse_shadow(text: &str) -> HashMap<String, String> {
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        Some((name(fields.next()?)?, fields.next()?.to_owned()))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+/// Returns whether a database, such as `passwd`, is looked up in more than files.
+pub fn parse_nsswitch_names_more(text: &str, database: &str) -> bool {
+    let sources = text.lines().find_map(|line| {
+        let (name, sources) = line.split('#').next()?.split_once(':')?;
+        (name.trim() == database).then_some(sources)
+    });
+    sources
+        .is_some_and(|sources| sources.split_whitespace().any(|source| !source.starts_with('[') && source != "files"))
+}
+
+fn name(field: &str) -> Option<String> {
+    (!field.is_empty() && !field.starts_with(['#', '+', '-'])).then(|| field.to_owned())
+}
+
+/// The users and groups of a machine, by name and number; of two with one number, the first.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    users: Vec<User>,
+    groups: Vec<Group>,
+    user_by_name: HashMap<String, usize>,
+    user_by_uid: HashMap<u32, usize>,
+    group_by_name: HashMap<String, usize>,
+    group_by_gid: HashMap<u32, usize>,
+}
+
+impl Accounts {
+    /// Returns the accounts of a passwd and a group file.
+    pub fn parse(passwd: &str, group: &str) -> Self {
+        let mut accounts = Self { users: parse_passwd(passwd), groups: parse_group(group), ..Self::default() };
+        for (index, user) in accounts.users.iter().enumerate() {
+            accounts.user_by_name.entry(user.name.clone()).or_insert(index);
+            accounts.user_by_uid.entry(user.uid).or_insert(index);
+        }
+        for (index, group) in accounts.groups.iter().enumerate() {
+            accounts.group_by_name.entry(group.name.clone()).or_insert(index);
+            accounts.group_by_gid.entry(group.gid).or_insert(index);
+        }
+        accounts
+    }
+
+    /// Returns the user of that name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.user_by_name.get(name).map(|index| &self.users[*index])
+    }
+
+    /// Returns the user of that number.
+    pub fn user_of(&self, uid: u32) -> Option<&User> {
+        self.user_by_uid.get(&uid).map(|index| &self.users[*index])
+    }
+
+    /// Returns the group of that name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.group_by_name.get(name).map(|index| &self.groups[*index])
+    }
+
+    /// Returns the group of that number.
+    pub fn group_of(&self, gid: u32) -> Option<&Group> {
+        self.group_by_gid.get(&gid).map(|index| &self.groups[*index])
+    }
+
+    /// Returns the names of the users whose primary group has that number.
+    pub fn primary_of(&self, gid: u32) -> impl Iterator<Item = &str> {
+        self.users.iter().filter(move |user| user.gid == gid).map(|user| user.name.as_str())
+    }
+
+    /// Returns the groups that name a user as a member.
+    pub fn groups_with(&self, user: &str) -> impl Iterator<Item = &Group> {
+        self.groups.iter().filter(move |group| group.members.iter().any(|member| member == user))
+    }
+
+    /// Returns a uid as a name where it has one, for people.
+    pub fn shown_user(&self, uid: u32) -> String {
+        self.user_of(uid).map_or_else(|| uid.to_string(), |user| user.name.clone())
+    }
+
+    /// Returns a gid as a name where it has one, for people.
+    pub fn shown_group(&self, gid: u32) -> String {
+        self.group_of(gid).map_or_else(|| gid.to_string(), |group| group.name.clone())
+    }
+}
+
+/// Returns the users and groups in the files of a machine.
+pub fn accounts(sys: &dyn System) -> Result<Arc<Accounts>> {
+    sys.facts().get("accounts", || {
+        Ok(Accounts::parse(&text(sys, Path::new("/etc/passwd"))?, &text(sys, Path::new("/etc/group"))?))
+    })
+}
+
+/// Returns the password field of a user in /etc/shadow.
+pub fn password(sys: &dyn System, user: &str) -> Result<Option<String>> {
+    let shadow = sys.facts().get("shadow", || Ok::<_, Error>(parse_shadow(&text(sys, Path::new("/etc/shadow"))?)))?;
+    Ok(shadow.get(user).cloned())
+}
+
+/// Asks the machine's name service for a user that its files do not know; nobody where it knows no other source.
+pub fn foreign_user(sys: &dyn System, name: &str) -> Result<Option<User>> {
+    Ok(ask_name_service(sys, "passwd", name)?.and_then(|line| parse_passwd(&line).pop()))
+}
+
+/// Asks the machine's name service for a group that its files do not know.
+pub fn foreign_group(sys: &dyn System, name: &str) -> Result<Option<Group>> {
+    Ok(ask_name_service(sys, "group", name)?.and_then(|line| parse_group(&line).pop()))
+}
+
+/// Returns a user and all its groups' numbers, the primary one first.
+pub(super) fn user_for_running(sys: &dyn System, name: &str) -> Result<(User, Vec<u32>)> {
+    let accounts = accounts(sys)?;
+    let user = match accounts.user(name) {
+        Some(user) => user.clone(),
+        None => foreign_user(sys, name)?
+            .ok_or_else(|| Error::new(format!("becoming user `{name}`")).reason("no such user"))?,
+    };
+    let mut groups = vec![user.gid];
+    groups.extend(accounts.groups_with(name).map(|group| group.gid).filter(|gid| *gid != user.gid));
+    Ok((user, groups))
+}
+
+fn ask_name_service(sys: &dyn System, database: &str, name: &str) -> Result<Option<String>> {
+    let more = sys.facts().get(&format!("nsswitch {database}"), || {
+        text(sys, Path::new("/etc/nsswitch.conf")).map(|text| parse_nsswitch_names_more(&text, database))
+    })?;
+    if !*more {
+        return Ok(None);
+    }
+    let output = sys.run(&Command::new(["getent", database, name]))?;
+    Ok((output.code == 0).then(|| output.text()))
+}
+
+fn text(sys: &dyn System, path: &Path) -> Result<String> {
+    match sys.read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error).attempt(|| format!("reading `{}`", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/bash
+# comment:x:1:1:::
++nis
+broken:x:one:2:::
+short:x:5:5
+lilly:x:1201:1201:Lilly, Lead:/home/lilly:/bin/bash
+twin:x:1201:100::/nonexistent:/usr/sbin/nologin
+";
+    const GROUP: &str = "root:x:0:\nsignals:x:1300:lilly,mike\nlilly:x:1201:\nbad:x:y:\n";
+
+    #[test]
+    fn lines_that_are_no_users_are_passed_over() {
+        let names: Vec<_> = parse_passwd(PASSWD).into_iter().map(|user| user.name).collect();
+        assert_eq!(names, ["root", "lilly", "twin"]);
+    }
+
+    #[test]
+    fn accounts_are_found_by_name_and_number() {
+        let accounts = Accounts::parse(PASSWD, GROUP);
+        assert_eq!(accounts.user("lilly").unwrap().comment, "Lilly, Lead");
+        assert_eq!(accounts.user_of(1201).unwrap().name, "lilly", "the first of two");
+        assert_eq!(accounts.group("signals").unwrap().members, ["lilly", "mike"]);
+        assert_eq!(accounts.groups_with("lilly").map(|group| group.gid).collect::<Vec<_>>(), [1300]);
+        assert_eq!(accounts.primary_of(100).collect::<Vec<_>>(), ["twin"]);
+        assert_eq!((accounts.shown_user(7), accounts.shown_group(1300)), ("7".into(), "signals".into()));
+    }
+
+    #[test]
+    fn the_password_is_the_second_field_of_shadow() {
+        let shadow = parse_shadow("root:*:19000:0:99999:7:::\nlilly:!:19000::::::\n");
+        assert_eq!(shadow["lilly"], "!");
+    }
+
+    #[test]
+    fn nsswitch_says_whether_there_is_more_than_files() {
+        for (text, more) in [
+            ("passwd: files\n", false),
+            ("passwd:  files systemd # sss\n", true),
+            ("#passwd: sss\ngroup: sss\n", false),
+            ("passwd: files [NOTFOUND=return]\n", false),
+            ("", false),
+        ] {
+            assert_eq!(parse_nsswitch_names_more(text, "passwd"), more, "{text}");
+        }
+    }
+}
