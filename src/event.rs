@@ -40,7 +40,12 @@ pub enum Event {
     LaneEnded {
         /// How long it took since it started.
         seconds: f64,
+        /// The first resource that was not tried, because the run was interrupted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<Id>,
     },
+    /// All that differs and waits has been said; nothing has been changed yet. In every `plan`, `apply` and `destroy`.
+    PlanEnded,
     /// From here on, claims on this machine belong to the machine with this identity; those of another one are void.
     Identified {
         /// Which.
@@ -165,12 +170,10 @@ pub struct Ended {
     /// In sync with a digest that the ledger did not know: later drift is told from new by it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Id, String>,
-    /// Tests that passed and had not since something in their lane changed, by lane; the empty name is for what is in none.
+    /// Tests that passed with a digest that the ledger did not know, or again since something in their lane changed: by
+    /// lane (empty: outside any), then by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub passed: BTreeMap<String, BTreeSet<Id>>,
-    /// Absent as asked, where the ledger still had a claim.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub gone: BTreeSet<Id>,
+    pub passed: BTreeMap<String, BTreeMap<Id, String>>,
     /// What waits for a person.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub waiting: BTreeSet<Id>,
@@ -184,35 +187,22 @@ pub struct Ended {
 
 /// How many names ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Counts {
     /// As asked, nothing done.
     pub in_sync: usize,
-    /// Changed, and checked again.
+    /// Changed, and checked again; in a mode that only looks: differ.
     pub changed: usize,
-    /// Differ, in a mode that only looks.
-    #[serde(default)]
-    pub differs: usize,
     /// Wait for a person.
     pub waiting: usize,
     /// Failed.
     pub failed: usize,
+    /// Failed tests, which end nothing.
+    pub failed_tests: usize,
     /// Not tried.
     pub skipped: usize,
-}
-
-impl Counts {
-    /// Counts one more.
-    pub fn add(&mut self, outcome: &Outcome) {
-        *match outcome {
-            Outcome::InSync => &mut self.in_sync,
-            Outcome::Changed { .. } => &mut self.changed,
-            Outcome::Differs { .. } => &mut self.differs,
-            Outcome::Waiting { .. } => &mut self.waiting,
-            Outcome::Failed { .. } => &mut self.failed,
-            Outcome::Skipped { .. } => &mut self.skipped,
-        } += 1;
-    }
+    /// Tests that an apply would run.
+    pub due: usize,
 }
 
 /// Why something differs.
@@ -293,7 +283,8 @@ mod tests {
         for event in [
             Event::Started(Started { recipe: "eidolons".into(), ..Started::default() }),
             Event::LaneStarted,
-            Event::LaneEnded { seconds: 1.5 },
+            Event::LaneEnded { seconds: 1.5, stopped: None },
+            Event::PlanEnded,
             Event::Applying { ids: vec![id.clone()], changes: vec![Change::made("git", "2.39")] },
             Event::Finished {
                 id,

@@ -1,0 +1,296 @@
+//! The hub: where the events of all lanes meet. The ledger first, then the reporter.
+mod scrub;
+
+use crate::engine::Tally;
+use crate::error::{Error, Result};
+use crate::event::{Counts, Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
+use crate::id::{Id, Machine};
+use crate::ledger::{Ledger, Writer, rfc3339};
+use crate::report::Reporter;
+use crate::resource::Known;
+use scrub::Scrub;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Takes the events of a run from all of its lanes, records and shows them.
+pub struct Hub {
+    run: Mutex<Run>,
+    scrub: Scrub,
+    clock: Clock,
+    interrupt: Arc<AtomicBool>,
+}
+
+/// A lane of a hub.
+pub struct Lane<'h> {
+    hub: &'h Hub,
+    name: Option<String>,
+    /// The only machine of which it may speak: what comes out of a container is hostile.
+    only: Option<Machine>,
+}
+
+/// What changes while a run goes on.
+struct Run {
+    ledger: Book,
+    reporter: Box<dyn Reporter>,
+    reference: String,
+    seq: u64,
+    recipe: String,
+    began: SystemTime,
+    waiting: BTreeSet<Id>,
+    passed: BTreeMap<String, BTreeMap<Id, String>>,
+}
+
+/// A ledger to read, or to write as well.
+enum Book {
+    Read(Box<Ledger>),
+    Write(Box<Writer>),
+}
+
+impl Deref for Book {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        match self {
+            Self::Read(ledger) => ledger,
+            Self::Write(writer) => writer,
+        }
+    }
+}
+
+impl Hub {
+    /// Returns the hub of a run that only looks: it has no reference and leaves the ledger as it is.
+    pub fn reading(ledger: Ledger, reporter: Box<dyn Reporter>) -> Self {
+        Self::of(Book::Read(Box::new(ledger)), reporter)
+    }
+
+    /// Returns the hub of a run that is recorded.
+    pub fn writing(ledger: Writer, reporter: Box<dyn Reporter>) -> Self {
+        Self::of(Book::Write(Box::new(ledger)), reporter)
+    }
+
+    fn of(ledger: Book, reporter: Box<dyn Reporter>) -> Self {
+        let run = Run {
+            ledger,
+            reporter,
+            reference: String::new(),
+            seq: 0,
+            recipe: String::new(),
+            began: SystemTime::UNIX_EPOCH,
+            waiting: BTreeSet::new(),
+            passed: BTreeMap::new(),
+        };
+        let (scrub, interrupt) = (Scrub::default(), Arc::default());
+        Self { run: Mutex::new(run), scrub, clock: Arc::new(SystemTime::now), interrupt }
+    }
+
+    /// Names the values that are hidden wherever they appear.
+    #[must_use]
+    pub fn secrets(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.scrub = Scrub::new(values);
+        self
+    }
+
+    /// Tells the time by another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Gives the flag that a signal raises, so that the run ends after the steps that are running.
+    #[must_use]
+    pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = flag;
+        self
+    }
+
+    /// Begins the run: gives it its reference, says what was started, and what is wrong with the ledger.
+    pub fn start(&self, started: Started) -> Result<()> {
+        let mut run = self.run();
+        run.began = (self.clock)();
+        run.recipe.clone_from(&started.recipe);
+        if let Book::Write(writer) = &run.ledger {
+            run.reference = writer.next_reference(&started.command, run.began);
+        }
+        let flaws = run.ledger.flaws().to_vec();
+        self.pass(&mut run, None, Event::Started(started))?;
+        flaws.into_iter().try_for_each(|text| self.pass(&mut run, None, Event::Warned { text }))
+    }
+
+    /// Returns the reference of the run; empty where it only reads.
+    pub fn reference(&self) -> String {
+        self.run().reference.clone()
+    }
+
+    /// Returns what keys digests.
+    pub fn key(&self) -> String {
+        self.run().ledger.key().to_owned()
+    }
+
+    /// Says who stands in a machine's place: its machine-id, or a container's MAC. If that is another one than before, what
+    /// was known of it is void, and so is that we made the container: so containers that exist are named before `known` of
+    /// their host is asked, and again once one was made.
+    pub fn identify(&self, machine: Machine, identity: &str) -> Result<()> {
+        let mut run = self.run();
+        if run.ledger.state().identity(machine) == Some(identity) {
+            return Ok(());
+        }
+        match &mut run.ledger {
+            Book::Read(ledger) => {
+                ledger.identify(machine, identity);
+                Ok(())
+            }
+            Book::Write(_) => {
+                let event = Event::Identified { machine, identity: identity.to_owned() };
+                self.pass(&mut run, None, event)
+            }
+        }
+    }
+
+    /// Returns what the ledger knows for the run's recipe on a machine, with the key.
+    pub fn known(&self, machine: Machine, identity: &str) -> Known {
+        let run = self.run();
+        run.ledger.known(&run.recipe, machine, identity)
+    }
+
+    /// Returns the sink of a lane; `None`: of what stands outside any.
+    pub fn lane(&self, name: Option<&str>) -> Lane<'_> {
+        Lane { hub: self, name: name.map(str::to_owned), only: None }
+    }
+
+    /// Ends the run: writes its last line, shows it and returns it.
+    pub fn end(&self, exit: i32, tally: &Tally) -> Result<Ended> {
+        let mut run = self.run();
+        let seconds = (self.clock)().duration_since(run.began).unwrap_or_default().as_secs_f64();
+        let counts = Counts {
+            in_sync: tally.in_sync,
+            changed: tally.changed,
+            waiting: tally.waiting,
+            failed: tally.failed,
+            failed_tests: tally.failed_tests,
+            skipped: tally.skipped,
+            due: tally.due,
+        };
+        let held = tally.held.iter().filter(|(id, _)| id.kind != "test");
+        let mut ended = Ended {
+            exit,
+            seconds: (seconds * 1000.0).round() / 1000.0,
+            counts,
+            held: held.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
+            passed: std::mem::take(&mut run.passed),
+            waiting: std::mem::take(&mut run.waiting),
+            ..Ended::default()
+        };
+        let mut envelope = self.envelope(&mut run, None, Event::Ended(ended.clone()));
+        let recorded = match &mut run.ledger {
+            Book::Read(_) => Ok(()),
+            Book::Write(writer) => writer.record(&envelope),
+        };
+        run.ledger.head().clone_into(&mut ended.head);
+        envelope.event = Event::Ended(ended.clone());
+        run.reporter.event(&envelope);
+        recorded.map(|()| ended)
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn envelope(&self, run: &mut Run, lane: Option<&str>, event: Event) -> Envelope {
+        run.seq += 1;
+        let time = rfc3339((self.clock)());
+        Envelope { v: VERSION, run: run.reference.clone(), seq: run.seq, time, lane: lane.map(str::to_owned), event }
+    }
+
+    fn pass(&self, run: &mut Run, lane: Option<&str>, mut event: Event) -> Result<()> {
+        self.scrub.event(&mut event);
+        let envelope = self.envelope(run, lane, event);
+        run.note(&envelope);
+        if let Book::Write(writer) = &mut run.ledger {
+            writer.record(&envelope)?;
+        }
+        run.reporter.event(&envelope);
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Keeps what the last line of the run will say.
+    fn note(&mut self, envelope: &Envelope) {
+        let lane = envelope.lane.clone().unwrap_or_default();
+        match &envelope.event {
+            Event::Applying { .. } => drop(self.passed.remove(&lane)),
+            Event::Finished { id, outcome: Outcome::Waiting { .. }, .. } => drop(self.waiting.insert(id.clone())),
+            Event::Finished { id, outcome, digest, .. } => {
+                self.waiting.remove(id);
+                let claim = self.ledger.state().claim(&self.recipe, id);
+                let is_known = claim.is_some_and(|claim| !claim.failed && claim.held.as_ref() == Some(digest));
+                if id.kind == "test" && *outcome == Outcome::InSync && !is_known {
+                    self.passed.entry(lane).or_default().insert(id.clone(), digest.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Sink for Hub {
+    fn emit(&self, event: Event) -> Result<()> {
+        self.pass(&mut self.run(), None, event)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+impl Lane<'_> {
+    /// Lets it speak of one machine alone, and of nothing that concerns the run as a whole.
+    #[must_use]
+    pub fn only(mut self, machine: Machine) -> Self {
+        self.only = Some(machine);
+        self
+    }
+}
+
+impl Sink for Lane<'_> {
+    fn emit(&self, event: Event) -> Result<()> {
+        if let Some(machine) = self.only
+            && !speaks_of(&event, machine)
+        {
+            let error = Error::new(format!("reading an event from {machine}"));
+            return Err(error.reason("it speaks of another machine, or of the run as a whole: it is not believed"));
+        }
+        self.hub.pass(&mut self.hub.run(), self.name.as_deref(), event)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.hub.interrupted()
+    }
+}
+
+/// Returns whether an event is one that the far side in a machine may send, and speaks of that machine alone.
+fn speaks_of(event: &Event, machine: Machine) -> bool {
+    let here = |id: &Id| id.machine == machine;
+    match event {
+        Event::Checking { ids } | Event::Unmade { ids } | Event::Applying { ids, .. } => ids.iter().all(here),
+        Event::Planned { id, .. } | Event::Finished { id, .. } | Event::Remark { id, .. } | Event::Said { id, .. } => {
+            here(id)
+        }
+        Event::Unknown => true,
+        Event::Started(_)
+        | Event::LaneStarted
+        | Event::LaneEnded { .. }
+        | Event::PlanEnded
+        | Event::Identified { .. }
+        | Event::Warned { .. }
+        | Event::Acked { .. }
+        | Event::Ended(_) => false,
+    }
+}

@@ -1,0 +1,273 @@
+//! What the ledger's lines add up to: claims, acknowledgements, identities. Each line is folded in, when it is read back and
+//! when it is written, by the same function.
+use super::line;
+use super::reference::{self, Counters};
+use super::verify::How;
+use crate::id::{Id, Machine};
+use crate::resource::{Ack, Claim, Known};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A digest that begins so is that of a thing that is gone as asked.
+pub const ABSENT: &str = "absent:";
+
+/// What the lines add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    recipes: BTreeMap<String, Book>,
+    identities: BTreeMap<Machine, String>,
+    pub(super) counters: Counters,
+    /// The recipe of the run whose lines are being read.
+    current: String,
+    last_run: String,
+}
+
+/// What belongs to one recipe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Book {
+    claims: BTreeMap<Id, Claim>,
+    acks: BTreeMap<Id, Ack>,
+    /// The lane in which a test passed.
+    lanes: BTreeMap<Id, String>,
+}
+
+/// What of a line matters here, of whatever event.
+#[derive(Deserialize)]
+struct Entry {
+    v: u32,
+    run: String,
+    #[serde(default)]
+    lane: String,
+    event: String,
+    #[serde(default)]
+    recipe: Option<String>,
+    #[serde(default)]
+    machine: Option<Machine>,
+    #[serde(default)]
+    identity: String,
+    #[serde(default)]
+    ids: Vec<Id>,
+    #[serde(default)]
+    changes: Vec<Intent>,
+    #[serde(default)]
+    id: Option<Id>,
+    #[serde(default)]
+    outcome: Option<Became>,
+    #[serde(default)]
+    digest: String,
+    #[serde(default)]
+    absent: bool,
+    #[serde(default)]
+    ack: Option<Ack>,
+    #[serde(default)]
+    started: Option<Begun>,
+    #[serde(default)]
+    held: BTreeMap<Id, String>,
+    #[serde(default)]
+    passed: BTreeMap<String, BTreeMap<Id, String>>,
+    #[serde(default)]
+    identities: BTreeMap<Machine, String>,
+}
+
+#[derive(Deserialize)]
+struct Intent {
+    name: String,
+    field: String,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Became {
+    outcome: String,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    recipe: String,
+}
+
+impl State {
+    /// Folds in a line; the error says why it can't be read.
+    pub(super) fn fold(&mut self, content: &[u8]) -> Result<(), How> {
+        let Ok(entry) = serde_json::from_slice::<Entry>(content) else {
+            #[derive(Deserialize)]
+            struct Version {
+                v: u32,
+            }
+            let newer = serde_json::from_slice::<Version>(content).ok().filter(|version| version.v > line::VERSION);
+            return Err(newer.map_or(How::Unreadable, |version| How::Newer(version.v)));
+        };
+        if entry.v > line::VERSION {
+            return Err(How::Newer(entry.v));
+        }
+        if self.last_run != entry.run {
+            reference::count(&mut self.counters, &entry.run);
+            self.last_run.clone_from(&entry.run);
+        }
+        self.take_in(entry);
+        Ok(())
+    }
+
+    fn take_in(&mut self, entry: Entry) {
+        if let Some(recipe) = entry.recipe.or(entry.started.map(|started| started.recipe)) {
+            self.current = recipe;
+        }
+        match entry.event.as_str() {
+            "identified" => entry.machine.into_iter().for_each(|machine| self.identify(machine, &entry.identity)),
+            "applying" => self.intend(&entry.lane, &entry.ids, entry.changes),
+            "unmade" => entry.ids.iter().for_each(|id| {
+                if let Some(claim) = self.book().claims.get_mut(id) {
+                    claim.made = false;
+                }
+            }),
+            "finished" => {
+                let (Some(id), Some(outcome)) = (entry.id, entry.outcome) else { return };
+                match outcome.outcome.as_str() {
+                    "changed" | "in-sync" if entry.absent => self.is_gone(id, entry.digest),
+                    "changed" | "in-sync" => self.holds(id, entry.digest),
+                    "failed" => self.book().claims.entry(id).or_default().failed = true,
+                    _ => {}
+                }
+            }
+            "acked" => {
+                if let (Some(id), Some(ack)) = (entry.id, entry.ack) {
+                    self.book().acks.insert(id, ack);
+                }
+            }
+            "ended" => {
+                entry.identities.iter().for_each(|(machine, identity)| self.identify(*machine, identity));
+                entry.held.into_iter().for_each(|(id, digest)| self.holds(id, digest));
+                for (lane, tests) in entry.passed {
+                    for (id, digest) in tests {
+                        self.book().lanes.insert(id.clone(), lane.clone());
+                        self.holds(id, digest);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn book(&mut self) -> &mut Book {
+        if !self.recipes.contains_key(&self.current) {
+            self.recipes.insert(self.current.clone(), Book::default());
+        }
+        self.recipes.get_mut(&self.current).expect("it was put in")
+    }
+
+    /// A change is about to be made. It counts as made from here on: whether a killed run made it can't be known, and what
+    /// it made must not be left lying about. Where the step fails and the thing is found missing, `Unmade` takes it back.
+    fn intend(&mut self, lane: &str, ids: &[Id], changes: Vec<Intent>) {
+        let book = self.book();
+        for (test, _) in book.lanes.iter().filter(|(_, passed_in)| *passed_in == lane) {
+            if let Some(claim) = book.claims.get_mut(test) {
+                claim.held = None;
+            }
+        }
+        book.lanes.retain(|_, passed_in| passed_in != lane);
+        for change in changes {
+            let Some(id) = ids.iter().find(|id| id.name == change.name) else { continue };
+            let makes = change.field.is_empty() && change.from.is_none() && change.to.is_some();
+            if makes && id.machine == Machine::Host && id.kind == "container" {
+                id.name.parse().into_iter().for_each(|number| self.forget(Machine::Container(number)));
+            }
+            let claim = self.book().claims.entry(id.clone()).or_default();
+            claim.made |= makes;
+            match change.to {
+                Some(to) => drop(claim.last.insert(change.field, to)),
+                None => drop(claim.last.remove(&change.field)),
+            }
+        }
+    }
+
+    fn holds(&mut self, id: Id, digest: String) {
+        if digest.starts_with(ABSENT) {
+            return self.is_gone(id, digest);
+        }
+        let claim = self.book().claims.entry(id).or_default();
+        claim.held = Some(digest);
+        claim.failed = false;
+    }
+
+    /// It was taken away, or someone else did: nothing is ours any more. After `destroy`, which gives no digest, nothing is
+    /// asked of it either.
+    fn is_gone(&mut self, id: Id, digest: String) {
+        if digest.is_empty() {
+            self.book().claims.remove(&id);
+        } else {
+            let digest = if digest.starts_with(ABSENT) { digest } else { format!("{ABSENT}{digest}") };
+            self.book().claims.insert(id, Claim { held: Some(digest), ..Claim::default() });
+        }
+    }
+
+    /// Binds a machine to an identity. If it had another one, then another machine stands in its place: what the ledger
+    /// knew of it is void, and so is that we made the container.
+    pub(super) fn identify(&mut self, machine: Machine, identity: &str) {
+        let before = self.identities.get(&machine);
+        if before.is_some_and(|before| before == identity) {
+            return;
+        }
+        if before.is_some() {
+            self.forget(machine);
+            if let Machine::Container(number) = machine {
+                let id = Id::new(Machine::Host, "container", number.to_string());
+                self.recipes.values_mut().for_each(|book| drop(book.claims.remove(&id)));
+            }
+        }
+        self.identities.insert(machine, identity.to_owned());
+    }
+
+    fn forget(&mut self, machine: Machine) {
+        self.identities.remove(&machine);
+        for book in self.recipes.values_mut() {
+            book.claims.retain(|id, _| id.machine != machine);
+            book.acks.retain(|id, _| id.machine != machine);
+            book.lanes.retain(|id, _| id.machine != machine);
+        }
+    }
+
+    /// Returns the identity to which the claims on a machine are bound.
+    pub fn identity(&self, machine: Machine) -> Option<&str> {
+        self.identities.get(&machine).map(String::as_str)
+    }
+
+    /// Returns what is known for a recipe on a machine with that identity; nothing, where it had another one. Without what
+    /// was allowed and without the key.
+    pub fn known(&self, recipe: &str, machine: Machine, identity: &str) -> Known {
+        let book = self.recipes.get(recipe).filter(|_| self.identity(machine) == Some(identity));
+        let Some(book) = book else { return Known::default() };
+        let here = |id: &Id| id.machine == machine;
+        Known {
+            claims: book
+                .claims
+                .iter()
+                .filter(|(id, _)| here(id))
+                .map(|(id, claim)| (id.clone(), claim.clone()))
+                .collect(),
+            acks: book.acks.iter().filter(|(id, _)| here(id)).map(|(id, ack)| (id.clone(), ack.clone())).collect(),
+            ..Known::default()
+        }
+    }
+
+    /// Returns what the ledger knows of an id for a recipe.
+    pub fn claim(&self, recipe: &str, id: &Id) -> Option<&Claim> {
+        self.recipes.get(recipe)?.claims.get(id)
+    }
+
+    /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays.
+    pub fn others(&self, recipe: &str, id: &Id) -> BTreeSet<&str> {
+        let holds = |book: &Book| book.claims.get(id).is_some_and(|claim| claim.made || is_present(claim));
+        self.recipes
+            .iter()
+            .filter(|(name, book)| *name != recipe && holds(book))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+fn is_present(claim: &Claim) -> bool {
+    claim.held.as_ref().is_some_and(|held| !held.starts_with(ABSENT))
+}

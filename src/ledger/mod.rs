@@ -1,0 +1,115 @@
+//! The ledger: STATE/ledger.jsonl, to which lines are only ever appended, each holding the hash of the one before it. It
+//! decides what is ours to take away and what a person acknowledged.
+mod claims;
+mod key;
+mod line;
+mod lock;
+mod recover;
+mod reference;
+mod store;
+mod time;
+mod verify;
+mod writer;
+
+pub use claims::{ABSENT, State};
+pub use lock::{Holder, Lock, LockError};
+pub use recover::Torn;
+pub use time::{parse_rfc3339, rfc3339};
+pub use verify::{Break, How, Verified};
+pub use writer::Writer;
+
+use crate::error::{Error, Result};
+use crate::id::Machine;
+use crate::resource::Known;
+use std::path::Path;
+
+/// What the ledger of a state directory says.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    state: State,
+    head: String,
+    key: String,
+    /// What is wrong with it, for people; it is used all the same.
+    flaws: Vec<String>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a state directory; an empty one where there is none. Takes no lock and writes nothing.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let bytes = store::read_if_there(&state_dir.join("ledger.jsonl"))?.unwrap_or_default();
+        Self::replay(&bytes, key::read_or_lend(state_dir)?)
+    }
+
+    /// Folds in all lines; of the chain only the last link is looked at, the rest is for `verify`.
+    fn replay(bytes: &[u8], key: String) -> Result<Self> {
+        let sound = &bytes[..recover::torn(bytes).map_or(bytes.len(), |torn| torn.at)];
+        let mut ledger = Self { state: State::default(), head: line::GENESIS.to_owned(), key, flaws: Vec::new() };
+        let (mut last, mut before) = (None, None);
+        for (number, text) in sound.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let content = &text[..text.len() - 1];
+            match ledger.state.fold(content) {
+                Ok(()) => {}
+                Err(How::Newer(version)) => return Err(newer(number + 1, version)),
+                Err(_) => {
+                    let flaw = format!("line {} of the ledger can't be read and is passed over", number + 1);
+                    ledger.flaws.push(flaw);
+                }
+            }
+            before = last.replace(content);
+        }
+        if let Some(last) = last {
+            let prev = before.map_or_else(|| line::GENESIS.to_owned(), line::hash);
+            if verify::flaw(last, &prev).is_some_and(|how| how != How::Unreadable) {
+                ledger.flaws.push("the last line of the ledger was changed after it was written".to_owned());
+            }
+            ledger.head = line::hash(last);
+        }
+        for flaw in &mut ledger.flaws {
+            flaw.push_str("; `provision ledger verify` says more");
+        }
+        Ok(ledger)
+    }
+
+    /// Walks the whole chain of a state directory's ledger.
+    pub fn verify(state_dir: &Path) -> Result<Verified> {
+        let bytes = store::read_if_there(&state_dir.join("ledger.jsonl"))?.unwrap_or_default();
+        Ok(verify::walk(&bytes))
+    }
+
+    /// Returns what its lines add up to.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns the hash of its last line; 64 zeros where it has none.
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// Returns what keys the digests of what is secret or large.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns what is wrong with it, for people.
+    pub fn flaws(&self) -> &[String] {
+        &self.flaws
+    }
+
+    /// Learns who stands in a machine's place, in memory alone: if it is another one than before, what was known is void. A
+    /// container that someone else made anew is not ours: so this comes before `known` of the host on which it is.
+    pub fn identify(&mut self, machine: Machine, identity: &str) {
+        self.state.identify(machine, identity);
+    }
+
+    /// Returns what is known for a recipe on a machine with that identity: nothing, where the ledger knows another one.
+    pub fn known(&self, recipe: &str, machine: Machine, identity: &str) -> Known {
+        Known { key: self.key.clone(), ..self.state.known(recipe, machine, identity) }
+    }
+}
+
+fn newer(line: usize, version: u32) -> Error {
+    Error::new("reading the ledger")
+        .reason(format!("line {line} is of format {version}; this version of provision knows format {}", line::VERSION))
+        .remedy("use the newer provision that wrote it; nothing was touched")
+}

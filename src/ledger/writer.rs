@@ -1,0 +1,134 @@
+//! `Writer`: the ledger in the hands of the run that holds the lock. A run that changes nothing adds one line; one that does
+//! says first what was started.
+use super::store::Store;
+use super::{Ledger, Lock, key, line, recover, reference, time};
+use crate::error::{Error, Result};
+use crate::event::{Ended, Envelope, Event, Outcome};
+use crate::resource::{Change, keyed_digest};
+use std::ops::Deref;
+use std::time::SystemTime;
+
+/// A value that is longer is recorded as size and keyed digest.
+const LONGEST_VALUE: usize = 1024;
+
+/// The ledger of a run that may append to it.
+#[derive(Debug)]
+pub struct Writer {
+    ledger: Ledger,
+    store: Store,
+    lock: Lock,
+    /// What must stand before the first line that says of a change.
+    unsaid: Vec<Envelope>,
+}
+
+impl Writer {
+    /// Opens the ledger of the directory that is locked, cuts off what a killed run left at its end, and makes sure that it
+    /// can be written.
+    pub fn open(lock: Lock) -> Result<Self> {
+        let mut store = Store::open(&lock.state_dir().join("ledger.jsonl"))?;
+        let bytes = store.read()?;
+        let mut ledger = Ledger::replay(&bytes, key::make(lock.state_dir())?)?;
+        if let Some(torn) = recover::torn(&bytes) {
+            store.cut(torn)?;
+            let bytes = torn.bytes;
+            let said =
+                format!("the ledger ended in a torn line, left by a run that was killed: {bytes} bytes were cut off");
+            ledger.flaws.push(said);
+        }
+        Ok(Self { ledger, store, lock, unsaid: Vec::new() })
+    }
+
+    /// Returns the reference for a run of `command` that starts now.
+    pub fn next_reference(&self, command: &str, now: SystemTime) -> String {
+        reference::next(&self.ledger.state.counters, command, &time::date(now))
+    }
+
+    /// Returns the directory of the ledger.
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.lock.state_dir()
+    }
+
+    /// Records what must be recorded of an event, on disk when this returns. What needs no line is kept until one is due.
+    pub fn record(&mut self, envelope: &Envelope) -> Result<()> {
+        match &envelope.event {
+            Event::Started(_) => self.unsaid.push(envelope.clone()),
+            Event::Identified { machine, identity } if self.state().identity(*machine) != Some(identity) => {
+                self.ledger.state.identify(*machine, identity);
+                self.unsaid.push(envelope.clone());
+            }
+            Event::Applying { .. } | Event::Unmade { .. } | Event::Acked { .. } => return self.append(envelope),
+            Event::Finished { outcome: Outcome::Changed { .. } | Outcome::Failed { .. }, .. } => {
+                return self.append(envelope);
+            }
+            Event::Ended(ended) => return self.end(envelope, ended),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, envelope: &Envelope, ended: &Ended) -> Result<()> {
+        let mut ended = Ended { head: String::new(), ..ended.clone() };
+        for unsaid in std::mem::take(&mut self.unsaid) {
+            match unsaid.event {
+                Event::Started(started) => ended.started = Some(started),
+                Event::Identified { machine, identity } => drop(ended.identities.insert(machine, identity)),
+                _ => {}
+            }
+        }
+        self.append(&Envelope { event: Event::Ended(ended), ..envelope.clone() })
+    }
+
+    /// Writes what is unsaid and the event, in one go.
+    fn append(&mut self, envelope: &Envelope) -> Result<()> {
+        let (mut text, mut head, mut ends) = (String::new(), self.ledger.head.clone(), Vec::new());
+        for envelope in self.unsaid.iter().chain([envelope]) {
+            let envelope = Envelope { event: self.recorded(&envelope.event), ..envelope.clone() };
+            let sealed = line::seal(&head, &envelope)
+                .map_err(|error| Error::new("writing a line of the ledger").because(&error))?;
+            head = line::hash(sealed.as_bytes());
+            text.push_str(&sealed);
+            ends.push(text.len());
+            text.push('\n');
+        }
+        self.store.append(text.as_bytes())?;
+        self.ledger.head = head;
+        self.unsaid.clear();
+        let mut from = 0;
+        for end in ends {
+            let content = &text.as_bytes()[from..end];
+            from = end + 1;
+            let folded = self.ledger.state.fold(content);
+            debug_assert!(folded.is_ok(), "a line that was just written is read back");
+        }
+        Ok(())
+    }
+
+    /// Returns an event as it is recorded: without diffs, without what the `applying` lines of the run say already, and with
+    /// large values as size and keyed digest.
+    fn recorded(&self, event: &Event) -> Event {
+        let mut event = event.clone();
+        match &mut event {
+            Event::Applying { changes, .. } => changes.iter_mut().for_each(|change| self.shorten(change)),
+            Event::Finished { outcome: Outcome::Changed { changes }, .. } => changes.clear(),
+            _ => {}
+        }
+        event
+    }
+
+    fn shorten(&self, change: &mut Change) {
+        change.diff = None;
+        for value in [&mut change.from, &mut change.to].into_iter().flatten() {
+            if value.len() > LONGEST_VALUE {
+                *value = keyed_digest(&self.ledger.key, value.as_bytes());
+            }
+        }
+    }
+}
+
+impl Deref for Writer {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        &self.ledger
+    }
+}
