@@ -27,8 +27,8 @@ pub struct Hub {
 }
 
 /// A lane of a hub.
-pub struct Lane<'h> {
-    hub: &'h Hub,
+pub struct Lane {
+    hub: Arc<Hub>,
     name: Option<String>,
     /// The only machine of which it may speak: what comes out of a container is hostile.
     only: Option<Machine>,
@@ -138,9 +138,6 @@ impl Hub {
     /// their host is asked, and again once one was made.
     pub fn identify(&self, machine: Machine, identity: &str) -> Result<()> {
         let mut run = self.run();
-        if run.ledger.state().identity(machine) == Some(identity) {
-            return Ok(());
-        }
         match &mut run.ledger {
             Book::Read(ledger) => {
                 ledger.identify(machine, identity);
@@ -160,8 +157,8 @@ impl Hub {
     }
 
     /// Returns the sink of a lane; `None`: of what stands outside any.
-    pub fn lane(&self, name: Option<&str>) -> Lane<'_> {
-        Lane { hub: self, name: name.map(str::to_owned), only: None }
+    pub fn lane(self: &Arc<Self>, name: Option<&str>) -> Lane {
+        Lane { hub: self.clone(), name: name.map(str::to_owned), only: None }
     }
 
     /// Ends the run: writes its last line, shows it and returns it.
@@ -210,6 +207,11 @@ impl Hub {
 
     fn pass(&self, run: &mut Run, lane: Option<&str>, mut event: Event) -> Result<()> {
         self.scrub.event(&mut event);
+        if let Event::Identified { machine, identity } = &event
+            && run.ledger.state().identity(*machine) == Some(identity)
+        {
+            return Ok(());
+        }
         let envelope = self.envelope(run, lane, event);
         run.note(&envelope);
         if let Book::Write(writer) = &mut run.ledger {
@@ -250,7 +252,7 @@ impl Sink for Hub {
     }
 }
 
-impl Lane<'_> {
+impl Lane {
     /// Lets it speak of one machine alone, and of nothing that concerns the run as a whole.
     #[must_use]
     pub fn only(mut self, machine: Machine) -> Self {
@@ -259,7 +261,7 @@ impl Lane<'_> {
     }
 }
 
-impl Sink for Lane<'_> {
+impl Sink for Lane {
     fn emit(&self, event: Event) -> Result<()> {
         if let Some(machine) = self.only
             && !speaks_of(&event, machine)
@@ -279,7 +281,9 @@ impl Sink for Lane<'_> {
 fn speaks_of(event: &Event, machine: Machine) -> bool {
     let here = |id: &Id| id.machine == machine;
     match event {
-        Event::Checking { ids } | Event::Unmade { ids } | Event::Applying { ids, .. } => ids.iter().all(here),
+        Event::Checking { ids } | Event::Unmade { ids } | Event::Applying { ids, .. } | Event::Behind { ids, .. } => {
+            ids.iter().all(here)
+        }
         Event::Planned { id, .. } | Event::Finished { id, .. } | Event::Remark { id, .. } | Event::Said { id, .. } => {
             here(id)
         }

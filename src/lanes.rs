@@ -129,7 +129,8 @@ impl<'a> Fleet<'a> {
                 sink.emit(Event::LaneStarted)?;
                 let begun = std::time::Instant::now();
                 let tally = self.walk(&lane.items, pass, &mut course, &*sink, &mut seen.to_vec())?;
-                sink.emit(Event::LaneEnded { seconds: begun.elapsed().as_secs_f64() })?;
+                let (seconds, stopped) = (begun.elapsed().as_secs_f64(), course.stopped.clone());
+                sink.emit(Event::LaneEnded { seconds, stopped })?;
                 done.push((number, lane, course, tally));
             }
         };

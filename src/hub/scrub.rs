@@ -47,6 +47,10 @@ impl Scrub {
                 self.changes(changes);
                 self.optional(phase);
             }
+            Event::Behind { after, ids } => {
+                id(after);
+                ids.iter_mut().for_each(id);
+            }
             Event::Applying { ids, changes } => {
                 ids.iter_mut().for_each(id);
                 self.changes(changes);
