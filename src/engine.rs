@@ -3,6 +3,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Label, Outcome, Sink};
 use crate::id::Id;
 use crate::item::Item;
+use crate::ledger::ABSENT;
 use crate::resource::{Ask, Change, Claim, Known, Pending, Plan, Thing, Waiting, Want};
 use crate::system::System;
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,15 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
         if !is_asked(item, &ids, scope) {
             continue;
         }
-        let mut visit = Visit { item, ids, peers: &peers[item.job.kind.as_str()], scope, course, tally: &mut tally };
+        let mut visit = Visit {
+            item,
+            ids,
+            peers: &peers[item.job.kind.as_str()],
+            scope,
+            course,
+            tally: &mut tally,
+            kept: BTreeSet::new(),
+        };
         visit.run()?;
     }
     for (after, ids) in std::mem::take(&mut course.behind) {
@@ -156,6 +165,8 @@ struct Visit<'a> {
     scope: Scope<'a>,
     course: &'a mut Course,
     tally: &'a mut Tally,
+    /// The names of which a remark was made.
+    kept: BTreeSet<String>,
 }
 
 impl<'a> Visit<'a> {
@@ -187,7 +198,7 @@ impl<'a> Visit<'a> {
     fn test_is_due(&self) -> bool {
         let passed = self
             .claim(&self.ids[0])
-            .is_some_and(|claim| !claim.failed && claim.held.as_ref() == Some(&self.item.job.digest));
+            .is_some_and(|claim| !claim.failed && claim.held.as_deref() == Some(&*self.digest()));
         self.course.changed || !passed
     }
 
@@ -405,8 +416,9 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn remark(&self, plan: &Plan<'_>) -> Result<()> {
+    fn remark(&mut self, plan: &Plan<'_>) -> Result<()> {
         for remark in &plan.remarks {
+            self.kept.insert(remark.name.clone());
             let id = Id::new(self.item.job.machine, &self.item.job.kind, &remark.name);
             self.scope.sink.emit(Event::Remark { id, remark: remark.clone() })?;
         }
@@ -433,25 +445,42 @@ impl<'a> Visit<'a> {
             Outcome::Skipped { .. } => self.tally.skipped += 1,
         }
         if outcome == Outcome::InSync {
-            if self.scope.mode == Mode::Apply
-                && self.claim(id).is_none_or(|claim| claim.held.as_ref() != Some(&self.item.job.digest) || claim.failed)
-            {
-                self.tally.held.insert(id.clone(), self.item.job.digest.clone());
+            if self.scope.mode == Mode::Apply && self.is_news(id) {
+                self.tally.held.insert(id.clone(), self.digest());
             }
             // What is in sync is counted, not listed, except where every cell is wanted.
             if self.scope.mode != Mode::Status && !is_test {
                 return Ok(());
             }
         }
-        let (phase, digest) = (self.item.job.phase.clone(), self.item.job.digest.clone());
+        let (phase, digest) = (self.item.job.phase.clone(), self.digest());
         let absent = self.want() == Want::Absent;
         self.scope.sink.emit(Event::Finished { id: id.clone(), outcome, phase, digest, absent })
+    }
+
+    /// Returns whether the ledger does not know yet that this is in sync. What should be gone and was kept is not.
+    fn is_news(&self, id: &Id) -> bool {
+        let claim = self.claim(id);
+        match self.want() {
+            Want::Absent if self.kept.contains(&id.name) => false,
+            Want::Absent if self.scope.destroy => claim.is_some(),
+            _ => claim.is_none_or(|claim| claim.failed || claim.held.as_deref() != Some(&*self.digest())),
+        }
+    }
+
+    /// Returns what the ledger keeps of a name that is as asked; nothing, after `destroy`.
+    fn digest(&self) -> String {
+        match self.want() {
+            Want::Present => self.item.job.digest.clone(),
+            Want::Absent if self.scope.destroy => String::new(),
+            Want::Absent => format!("{ABSENT}{}", self.item.job.digest),
+        }
     }
 
     fn label(&self, id: &Id) -> Label {
         match self.claim(id).and_then(|claim| claim.held.as_ref()) {
             None => Label::New,
-            Some(held) if *held == self.item.job.digest => Label::Drift,
+            Some(held) if *held == self.digest() => Label::Drift,
             Some(_) => Label::Edit,
         }
     }

@@ -139,7 +139,13 @@ impl State {
             }
             "ended" => {
                 entry.identities.iter().for_each(|(machine, identity)| self.identify(*machine, identity));
-                entry.held.into_iter().for_each(|(id, digest)| self.holds(id, digest));
+                for (id, digest) in entry.held {
+                    if digest.is_empty() || digest.starts_with(ABSENT) {
+                        self.is_gone(id, digest);
+                    } else {
+                        self.holds(id, digest);
+                    }
+                }
                 for (lane, tests) in entry.passed {
                     for (id, digest) in tests {
                         self.book().lanes.insert(id.clone(), lane.clone());
@@ -184,11 +190,8 @@ impl State {
     }
 
     fn holds(&mut self, id: Id, digest: String) {
-        if digest.starts_with(ABSENT) {
-            return self.is_gone(id, digest);
-        }
         let claim = self.book().claims.entry(id).or_default();
-        claim.held = Some(digest);
+        claim.held = Some(digest).filter(|digest| !digest.is_empty());
         claim.failed = false;
     }
 
@@ -198,7 +201,6 @@ impl State {
         if digest.is_empty() {
             self.book().claims.remove(&id);
         } else {
-            let digest = if digest.starts_with(ABSENT) { digest } else { format!("{ABSENT}{digest}") };
             self.book().claims.insert(id, Claim { held: Some(digest), ..Claim::default() });
         }
     }
