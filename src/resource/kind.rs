@@ -1,5 +1,6 @@
 //! The registry of kinds: a table's header, how its fields are read, and which of them may hold a secret.
 use super::Resource;
+use super::package::Package;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use toml::de::ValueDeserializer;
 
@@ -85,7 +86,7 @@ impl Kind {
 }
 
 /// Every kind, in the order of the documents.
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[Kind::of::<Package>("package", "name").required(&["name"])];
 
 /// Returns the kind of that header.
 pub fn kind(header: &str) -> Option<&'static Kind> {

@@ -1,6 +1,7 @@
 //! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
 mod ask;
 mod kind;
+mod package;
 mod pending;
 mod plan;
 

@@ -75,7 +75,8 @@ fn followed(sys: &dyn System, path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,5 +1,7 @@
 //! `System`: everything that resources and the engine may do to a machine. The real one is `Real`; tests bring a fake.
+pub mod apt;
 mod command;
+pub mod dpkg;
 mod empty;
 mod facts;
 pub mod fingerprint;
