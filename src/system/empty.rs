@@ -1,5 +1,5 @@
 //! `Empty`: a machine on which nothing exists, for the plan of a container that is not there yet.
-use super::{Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
+use super::{Bind, Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::io;
@@ -66,6 +66,9 @@ impl System for Empty {
         unwritable()
     }
     fn remove_tree(&self, _: &Path) -> Result<()> {
+        unwritable()
+    }
+    fn bind_into(&self, _: &Bind<'_>) -> Result<()> {
         unwritable()
     }
     fn run(&self, _: &Command) -> Result<Output> {

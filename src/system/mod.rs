@@ -67,6 +67,19 @@ pub struct NewFile<'a> {
     pub mode: u32,
 }
 
+/// Something of this machine that a process with mounts of its own, such as a container's first one, is to see.
+#[derive(Debug, Clone, Copy)]
+pub struct Bind<'a> {
+    /// The process.
+    pub pid: u32,
+    /// A directory or file of this machine.
+    pub source: &'a Path,
+    /// Where that process sees it.
+    pub target: &'a Path,
+    /// It can't be written there.
+    pub read_only: bool,
+}
+
 /// An HTTP GET.
 #[derive(Debug, Clone)]
 pub struct Fetch<'a> {
@@ -118,6 +131,9 @@ pub trait System: Send + Sync {
     fn remove_dir(&self, path: &Path) -> Result<()>;
     /// Removes a directory with all that is in it, following no link and crossing no mount; nothing there is no error.
     fn remove_tree(&self, path: &Path) -> Result<()>;
+
+    /// Mounts something of this machine for a process; what is missing of the target's path is made.
+    fn bind_into(&self, bind: &Bind<'_>) -> Result<()>;
 
     /// Runs a program to its end and returns what it printed and its code. Fails only where it could not be started or
     /// its time was up; a code other than 0 is the caller's to judge (`Output::success`).

@@ -1,5 +1,6 @@
 //! `Real`: the machine on which this process runs.
 #![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
+mod bind;
 mod fetch;
 mod place;
 mod remove;
@@ -8,7 +9,7 @@ mod run;
 mod tests;
 mod write;
 
-use super::{Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
+use super::{Bind, Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
 use crate::error::Result;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -120,6 +121,10 @@ impl System for Real {
 
     fn remove_tree(&self, path: &Path) -> Result<()> {
         remove::remove_tree(path)
+    }
+
+    fn bind_into(&self, bind: &Bind<'_>) -> Result<()> {
+        bind::bind_into(bind)
     }
 
     fn run(&self, command: &Command) -> Result<Output> {

@@ -2,7 +2,7 @@
 use super::disk::{Body, Disk};
 use super::{PROGRAMS, Program, refuse};
 use provision::error::{Attempt, Error, Result};
-use provision::system::{Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System};
+use provision::system::{Bind, Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -264,6 +264,21 @@ impl System for FakeMachine {
     fn remove_tree(&self, path: &Path) -> Result<()> {
         self.mutate(|| {
             self.disk().remove_tree(path);
+            Ok(())
+        })
+    }
+    fn bind_into(&self, bind: &Bind<'_>) -> Result<()> {
+        let path = format!("/proc/{}/mountinfo", bind.pid);
+        let access = if bind.read_only { "ro" } else { "rw" };
+        let line =
+            format!("1 1 8:1 {} {} {access} - ext4 /dev/sda1 rw\n", bind.source.display(), bind.target.display());
+        self.mutate(|| {
+            if self.disk().node(bind.source).is_none() || self.disk().node(Path::new(&path)).is_none() {
+                return Err(
+                    Error::new(format!("mounting `{}`", bind.source.display())).reason("No such file or directory")
+                );
+            }
+            self.file(&path, &(self.text(&path) + &line));
             Ok(())
         })
     }
