@@ -1,5 +1,7 @@
 //! The registry of kinds: a table's header, how its fields are read, and which of them may hold a secret.
 use super::Resource;
+use super::directory::Directory;
+use super::file::File;
 use super::package::Package;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use toml::de::ValueDeserializer;
@@ -86,7 +88,11 @@ impl Kind {
 }
 
 /// Every kind, in the order of the documents.
-pub const KINDS: &[Kind] = &[Kind::of::<Package>("package", "name").required(&["name"])];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<Package>("package", "name").required(&["name"]),
+    Kind::of::<File>("file", "path").required(&["path"]).secrets(&["content", "source"]),
+    Kind::of::<Directory>("directory", "path").required(&["path"]),
+];
 
 /// Returns the kind of that header.
 pub fn kind(header: &str) -> Option<&'static Kind> {

@@ -1,6 +1,11 @@
 //! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
 mod ask;
+mod diff;
+mod directory;
+mod file;
+mod kept;
 mod kind;
+mod need;
 mod package;
 mod pending;
 mod plan;

@@ -40,7 +40,7 @@ fn stamp_path(sys: &dyn System, kind: &str, name: &str) -> PathBuf {
 }
 
 /// Returns a file name for any name: what is not plain is percent-encoded, what is too long ends in its digest.
-fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
         if byte.is_ascii_alphanumeric() || b"-_@+:".contains(&byte) || (byte == b'.' && at > 0) {
@@ -61,7 +61,7 @@ fn file_name(name: &str) -> String {
     })
 }
 
-fn make(sys: &dyn System, path: &Path) -> Result<()> {
+pub(crate) fn make(sys: &dyn System, path: &Path) -> Result<()> {
     if sys.lstat(path).attempt(|| format!("reading `{}`", path.display()))?.is_some() {
         return Ok(());
     }

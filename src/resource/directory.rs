@@ -1,0 +1,198 @@
+//! `[[directory]]`: a directory with owner, group and mode.
+use super::need::{Needs, Ownership};
+use super::{Ask, Change, Plan, Remark, Resource, Step, Thing, Want};
+use crate::error::{Attempt as _, Error, Result};
+use crate::field::{AbsPath, Mode, Names, Principal};
+use crate::system::passwd::accounts;
+use crate::system::{FileKind, Stat, System};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Directories, as a recipe asks for them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Directory {
+    path: Names<AbsPath>,
+    owner: Option<Principal>,
+    group: Option<Principal>,
+    #[serde(default = "default_mode")]
+    mode: Mode,
+}
+
+fn default_mode() -> Mode {
+    Mode(0o755)
+}
+
+impl Resource for Directory {
+    fn names(&self) -> Vec<String> {
+        self.path.0.iter().map(|path| path.0.clone()).collect()
+    }
+
+    fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        let mut plan = Plan::in_sync();
+        match ask.want {
+            Want::Present => {
+                let mut coming = BTreeSet::new();
+                for path in &self.path.0 {
+                    self.present(path, &mut coming, &mut plan, ask, sys)?;
+                }
+            }
+            Want::Absent => {
+                let mut going = BTreeSet::new();
+                // What is below another one goes before it.
+                let mut paths: Vec<&AbsPath> = self.path.0.iter().collect();
+                paths.sort_by(|a, b| b.cmp(a));
+                for path in paths {
+                    absent(path, &mut going, &mut plan, ask, sys)?;
+                }
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Directory {
+    fn ownership(&self) -> Ownership<'_> {
+        Ownership { owner: self.owner.as_ref(), group: self.group.as_ref() }
+    }
+
+    fn present<'a>(
+        &'a self,
+        path: &'a AbsPath,
+        coming: &mut BTreeSet<&'a Path>,
+        plan: &mut Plan<'a>,
+        ask: &Ask<'_>,
+        sys: &dyn System,
+    ) -> Result<()> {
+        let attempt = || format!("looking at `{path}`");
+        let mut needs = Needs::default();
+        let is = sys.lstat(path.path()).attempt(attempt)?;
+        let mut changes = match is {
+            Some(is) if is.kind != FileKind::Directory => {
+                let what = if is.kind == FileKind::Link { "a link" } else { "a file" };
+                return Err(Error::new(attempt())
+                    .reason(format!("{what} is there"))
+                    .remedy("remove it, or name another path"));
+            }
+            Some(is) => self.changed(path, is, &mut needs, ask, sys)?,
+            None => {
+                self.ownership().planned(&mut needs, ask, sys)?;
+                match path.path().parent() {
+                    Some(parent) if coming.contains(parent) => {
+                        needs.after = Some(ask.id(&parent.to_string_lossy()));
+                    }
+                    _ => needs.parent(path.path(), ask, sys)?,
+                }
+                coming.insert(path.path());
+                let (owner, group) = (self.ownership().shown_owner(), self.group.as_ref());
+                let owner = group.map_or_else(|| owner.clone(), |group| format!("{owner}:{group}"));
+                vec![Change::made(&path.0, format!("directory {} {owner}", self.mode))]
+            }
+        };
+        let thing = Thing::Path(path.path().to_owned());
+        if let Some(waiting) = needs.waiting(&path.0, vec![thing.clone()]) {
+            plan.waiting.push(waiting);
+            return Ok(());
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for change in &mut changes {
+            change.after.clone_from(&needs.after);
+        }
+        let step = Step::new(changes, move |sys| match is {
+            None => {
+                let (uid, gid) = self.ownership().now(sys)?;
+                sys.make_dir(path.path(), uid, gid, self.mode.0)
+            }
+            Some(is) => self.set(path, is, sys),
+        });
+        plan.steps.push(step.supplies([thing]));
+        Ok(())
+    }
+
+    /// Returns what differs; owner and group of a directory that is there are looked after where they are given.
+    fn changed(
+        &self,
+        path: &AbsPath,
+        is: Stat,
+        needs: &mut Needs,
+        ask: &Ask<'_>,
+        sys: &dyn System,
+    ) -> Result<Vec<Change>> {
+        let uid = match &self.owner {
+            None => Some(is.uid),
+            Some(who) => needs.owner(who, ask, sys)?.map(|(uid, _)| uid),
+        };
+        let gid = match &self.group {
+            None => Some(is.gid),
+            Some(who) => needs.group(who, ask, sys)?,
+        };
+        let mut changes = Vec::new();
+        let mut differs = |field, from, to| changes.push(Change::field(&path.0, field, Some(from), Some(to)));
+        if uid != Some(is.uid) {
+            differs("owner", accounts(sys)?.shown_user(is.uid), self.ownership().shown_owner());
+        }
+        if gid != Some(is.gid) {
+            let to = self.group.as_ref().map_or_else(String::new, ToString::to_string);
+            differs("group", accounts(sys)?.shown_group(is.gid), to);
+        }
+        if is.mode != self.mode.0 {
+            differs("mode", Mode(is.mode).to_string(), self.mode.to_string());
+        }
+        Ok(changes)
+    }
+
+    fn set(&self, path: &AbsPath, is: Stat, sys: &dyn System) -> Result<()> {
+        let (owner, group) = self.ownership().now(sys)?;
+        let uid = if self.owner.is_some() { owner } else { is.uid };
+        let gid = if self.group.is_some() { group } else { is.gid };
+        if (uid, gid) != (is.uid, is.gid) {
+            sys.chown(path.path(), uid, gid)?;
+        }
+        if is.mode == self.mode.0 { Ok(()) } else { sys.chmod(path.path(), self.mode.0) }
+    }
+}
+
+fn absent<'a>(
+    path: &'a AbsPath,
+    going: &mut BTreeSet<&'a Path>,
+    plan: &mut Plan<'a>,
+    ask: &Ask<'_>,
+    sys: &dyn System,
+) -> Result<()> {
+    let attempt = || format!("looking at `{path}`");
+    let Some(is) = sys.lstat(path.path()).attempt(attempt)? else { return Ok(()) };
+    let mut stays = |text: String| plan.remarks.push(Remark { name: path.0.clone(), text });
+    if !ask.ours(&path.0) {
+        stays("kept: it was there before us".to_owned());
+        return Ok(());
+    }
+    if is.kind != FileKind::Directory {
+        stays("kept: it is no directory any more".to_owned());
+        return Ok(());
+    }
+    let mut after = None;
+    let mut others = 0;
+    for name in sys.list(path.path()).attempt(attempt)? {
+        let below = path.path().join(name);
+        if going.contains(below.as_path()) {
+            continue;
+        }
+        // In a plan, what an earlier step takes away is still there.
+        match ask.pending.coming(&Thing::Path(below)) {
+            Some(id) => after = Some(id.clone()),
+            None => others += 1,
+        }
+    }
+    if others > 0 {
+        stays(format!("kept: it is not empty ({others} inside)"));
+        return Ok(());
+    }
+    going.insert(path.path());
+    let change = Change::removed(&path.0, "directory").after(after);
+    let step = Step::new(vec![change], move |sys| sys.remove_dir(path.path()));
+    plan.steps.push(step.supplies([Thing::Path(path.path().to_owned())]));
+    Ok(())
+}

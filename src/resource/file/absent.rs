@@ -1,0 +1,72 @@
+//! Taking a file away: only what we wrote; what stood there before us is put back.
+use super::File;
+use super::content::sha256;
+use crate::error::{Attempt as _, Result};
+use crate::resource::{Ask, Change, Plan, Remark, Step, kept};
+use crate::system::{FileKind, Stat, System};
+
+impl File {
+    pub(super) fn check_absent<'a>(&'a self, is: Option<Stat>, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        let path = self.path.path();
+        let kept = kept::copy_of(path, sys)?;
+        let stays = |text: String| {
+            let remark = Remark { name: self.path.0.clone(), text };
+            Ok(Plan { remarks: vec![remark], ..Plan::default() })
+        };
+        let from = match is {
+            None => None,
+            Some(is) if (kept.is_some() || ask.ours(&self.path.0)) && self.is_what_we_wrote(is, ask, sys)? => {
+                Some(shown(is))
+            }
+            Some(is) => match &kept {
+                // A restoration that was killed before it had dropped the copy.
+                Some((copy, _)) if kept::same(path, copy, sys)? => Some(shown(is)),
+                Some((copy, _)) => {
+                    let copy = copy.display();
+                    return stays(format!("kept: changed since we wrote it; what was there before us is in `{copy}`"));
+                }
+                None if ask.ours(&self.path.0) => return stays("kept: changed since we wrote it".to_owned()),
+                None => return stays("kept: it was there before us".to_owned()),
+            },
+        };
+        match (kept, from) {
+            (None, None) => Ok(Plan::in_sync()),
+            (Some(_), from) => {
+                let change = Change::field(&self.path.0, "content", from, Some("as it was before us".to_owned()));
+                Ok(Plan::step(Step::new(vec![change], move |sys| kept::restore(path, sys)).supplies([self.thing()])))
+            }
+            (None, Some(from)) => {
+                let change = Change::removed(&self.path.0, from);
+                Ok(Plan::step(Step::new(vec![change], move |sys| sys.remove_file(path)).supplies([self.thing()])))
+            }
+        }
+    }
+
+    /// Returns whether what stands there is what our last change put there.
+    fn is_what_we_wrote(&self, is: Stat, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
+        let path = self.path.path();
+        let Some(claim) = ask.claim(&self.path.0) else { return Ok(false) };
+        let wrote = ["", "content", "link"].map(|field| claim.last.get(field).map_or("", String::as_str));
+        let attempt = || format!("reading `{}`", self.path);
+        match is.kind {
+            FileKind::Link => {
+                let target = sys.read_link(path).attempt(attempt)?;
+                let target = target.to_string_lossy();
+                Ok(wrote[0].strip_prefix("link to ") == Some(&*target) || wrote[2] == target)
+            }
+            FileKind::File => {
+                let bytes = sys.read(path).attempt(attempt)?;
+                let (digest, sha256) = (ask.digest(&bytes), sha256(&bytes));
+                Ok(wrote[..2].iter().any(|text| text.ends_with(&digest) || text.ends_with(&sha256)))
+            }
+            FileKind::Directory | FileKind::Other => Ok(false),
+        }
+    }
+}
+
+fn shown(is: Stat) -> String {
+    match is.kind {
+        FileKind::Link => "link".to_owned(),
+        _ => format!("file, {} B", is.size),
+    }
+}

@@ -1,0 +1,176 @@
+//! What a file should hold: bytes at hand, bytes behind a URL, or a secret that is not at hand.
+use super::File;
+use crate::error::{Attempt as _, Error, Result};
+use crate::field::{AbsPath, Mode};
+use crate::resource::{Ask, Change, diff};
+use crate::system::fingerprint::hex;
+use crate::system::{Command, Fetch, FileKind, NewFile, Stat, System};
+use sha2::{Digest as _, Sha256};
+use std::path::Path;
+use std::time::Duration;
+
+/// Larger downloads are refused.
+const MOST_FETCHED: u64 = 2 << 30;
+/// Larger files are not read to say what they are.
+const MOST_READ: u64 = 64 << 20;
+
+/// What a file should hold.
+#[derive(Debug)]
+pub(super) enum Content<'b> {
+    /// These bytes.
+    Bytes { bytes: &'b [u8], secret: bool },
+    /// What this URL gives, with this SHA-256.
+    Url { url: &'b str, sha256: &'b str },
+    /// A secret that is not at hand.
+    Unknown,
+}
+
+impl File {
+    /// Returns what the file should hold; `None` where the recipe does not say, or asks for a link.
+    pub(super) fn asked<'b>(&'b self, ask: &Ask<'b>) -> Result<Option<Content<'b>>> {
+        if ask.is_unknown("content") || ask.is_unknown("source") {
+            return Ok(Some(Content::Unknown));
+        }
+        if let Some(content) = &self.content {
+            return Ok(Some(Content::Bytes { bytes: content.as_bytes(), secret: ask.is_secret("content") }));
+        }
+        if let Some(source) = &self.source {
+            let missing =
+                || Error::new(format!("reading the source `{source}`")).reason("its bytes did not come along");
+            let bytes = ask.source.ok_or_else(missing)?;
+            return Ok(Some(Content::Bytes { bytes, secret: ask.is_secret("source") }));
+        }
+        match (&self.url, &self.sha256) {
+            (Some(url), Some(sha256)) => Ok(Some(Content::Url { url, sha256: &sha256.0 })),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn write(&self, bytes: &[u8], mode: Mode, timeout: Duration, sys: &dyn System) -> Result<()> {
+        let (uid, gid) = self.ownership().now(sys)?;
+        let approve = |candidate: &Path| {
+            if self.validate.is_empty() {
+                return Ok(());
+            }
+            let argv = self.validate.iter().map(|argument| argument.0.clone());
+            let command = Command::new(argv.chain([candidate.to_string_lossy().into_owned()])).timeout(timeout);
+            let checked = sys.run(&command)?.success(&command);
+            checked.map(drop).map_err(|error| error.remedy("the old file is still in place: correct the new one"))
+        };
+        sys.write(self.path.path(), &NewFile { content: bytes, uid, gid, mode: mode.0 }, &approve)
+    }
+}
+
+impl Content<'_> {
+    /// Returns whether a file of that size holds it; the file is read only where the size fits.
+    pub(super) fn is_in(&self, path: &AbsPath, size: u64, sys: &dyn System) -> Result<bool> {
+        let read = || sys.read(path.path()).attempt(|| format!("reading `{path}`"));
+        match self {
+            Self::Bytes { bytes, .. } => Ok(bytes.len() as u64 == size && read()? == *bytes),
+            Self::Url { sha256, .. } => Ok(self::sha256(&read()?) == *sha256),
+            Self::Unknown => Ok(false),
+        }
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    /// Returns what it is, for people and for the ledger, which tells by it what we wrote.
+    fn shown(&self, ask: &Ask<'_>) -> String {
+        match self {
+            Self::Bytes { bytes, secret: false } => ask.digest(bytes),
+            Self::Bytes { bytes, secret: true } => format!("(secret) {}", ask.digest(bytes)),
+            Self::Url { url, sha256 } => format!("{url} sha256 {sha256}"),
+            Self::Unknown => "(secret, not known yet)".to_owned(),
+        }
+    }
+
+    /// Returns the change that makes the file.
+    pub(super) fn made(&self, path: &AbsPath, ask: &Ask<'_>) -> Change {
+        let change = Change::made(&path.0, format!("file, {}", self.shown(ask)));
+        match self {
+            Self::Bytes { bytes, secret: false } => change.diff(diff::unified(b"", bytes)),
+            _ => change,
+        }
+    }
+
+    /// Returns the change of what is there.
+    pub(super) fn changed(&self, path: &AbsPath, is: Stat, ask: &Ask<'_>, sys: &dyn System) -> Result<Change> {
+        let secret = !matches!(self, Self::Bytes { secret: false, .. });
+        let (from, difference) = match is.kind {
+            FileKind::Link => {
+                let target = sys.read_link(path.path()).attempt(|| format!("reading the link `{path}`"))?;
+                (format!("a link to {}", target.display()), None)
+            }
+            _ if is.size > MOST_READ => (format!("{} B", is.size), None),
+            _ => {
+                let old = sys.read(path.path()).attempt(|| format!("reading `{path}`"))?;
+                let difference = match self {
+                    Self::Bytes { bytes, secret: false } => diff::unified(&old, bytes),
+                    _ => None,
+                };
+                let digest = ask.digest(&old);
+                (
+                    if secret && !matches!(self, Self::Url { .. }) { format!("(secret) {digest}") } else { digest },
+                    difference,
+                )
+            }
+        };
+        Ok(Change::field(&path.0, "content", Some(from), Some(self.shown(ask))).diff(difference))
+    }
+
+    /// Returns what is needed to write it later.
+    pub(super) fn into_draft(self, timeout: Duration) -> Draft {
+        let source = match self {
+            Self::Bytes { bytes, .. } => Source::Bytes(bytes.to_vec()),
+            Self::Url { url, sha256 } => Source::Url { url: url.to_owned(), sha256: sha256.to_owned() },
+            Self::Unknown => Source::Unknown,
+        };
+        Draft { source, timeout }
+    }
+}
+
+/// Content that is to be written.
+#[derive(Debug)]
+pub(super) struct Draft {
+    source: Source,
+    /// How long a download or a validation may take.
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Source {
+    Bytes(Vec<u8>),
+    Url { url: String, sha256: String },
+    Unknown,
+}
+
+impl Draft {
+    /// Returns the bytes, fetched and compared with their digest where they are behind a URL.
+    pub(super) fn bytes(&self, sys: &dyn System) -> Result<std::borrow::Cow<'_, [u8]>> {
+        let (url, sha256) = match &self.source {
+            Source::Bytes(bytes) => return Ok(bytes.into()),
+            Source::Url { url, sha256 } => (url, sha256),
+            Source::Unknown => return Err(Error::new("writing a secret").reason("it is not at hand")),
+        };
+        let attempt = || Error::new(format!("fetching `{url}`"));
+        let fetched = sys.fetch(&Fetch { url, timeout: self.timeout, limit: MOST_FETCHED })?;
+        if fetched.status != 200 {
+            return Err(attempt().reason(format!("the server answered {}", fetched.status)));
+        }
+        let found = self::sha256(&fetched.body);
+        if found != *sha256 {
+            return Err(attempt()
+                .reason(format!("its sha256 is {found}"))
+                .reason(format!("the recipe says {sha256}"))
+                .remedy("if the new content is what you want, change `sha256`"));
+        }
+        Ok(fetched.body.into())
+    }
+}
+
+/// Returns the SHA-256 of bytes in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
