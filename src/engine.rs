@@ -445,7 +445,7 @@ impl<'a> Visit<'a> {
             Outcome::Skipped { .. } => self.tally.skipped += 1,
         }
         if outcome == Outcome::InSync {
-            if self.scope.mode == Mode::Apply && self.is_news(id) {
+            if matches!(self.scope.mode, Mode::Plan | Mode::Apply) && self.is_news(id) {
                 self.tally.held.insert(id.clone(), self.digest());
             }
             // What is in sync is counted, not listed, except where every cell is wanted.

@@ -44,7 +44,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stopped: Option<Id>,
     },
-    /// All that differs and waits has been said; nothing has been changed yet. In every `plan`, `apply` and `destroy`.
+    /// All that differs and waits has been said, nothing has been changed yet: from here on it is. Not where nothing will be.
     PlanEnded,
     /// From here on, claims on this machine belong to the machine with this identity; those of another one are void.
     Identified {

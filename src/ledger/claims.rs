@@ -15,6 +15,8 @@ pub const ABSENT: &str = "absent:";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     recipes: BTreeMap<String, Book>,
+    /// Whatever the recipe: what a person did outside is done for all of them.
+    acks: BTreeMap<Id, Ack>,
     identities: BTreeMap<Machine, String>,
     pub(super) counters: Counters,
     /// The recipe of the run whose lines are being read.
@@ -26,7 +28,6 @@ pub struct State {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Book {
     claims: BTreeMap<Id, Claim>,
-    acks: BTreeMap<Id, Ack>,
     /// The lane in which a test passed.
     lanes: BTreeMap<Id, String>,
 }
@@ -134,7 +135,7 @@ impl State {
             }
             "acked" => {
                 if let (Some(id), Some(ack)) = (entry.id, entry.ack) {
-                    self.book().acks.insert(id, ack);
+                    self.acks.insert(id, ack);
                 }
             }
             "ended" => {
@@ -224,9 +225,9 @@ impl State {
 
     fn forget(&mut self, machine: Machine) {
         self.identities.remove(&machine);
+        self.acks.retain(|id, _| id.machine != machine);
         for book in self.recipes.values_mut() {
             book.claims.retain(|id, _| id.machine != machine);
-            book.acks.retain(|id, _| id.machine != machine);
             book.lanes.retain(|id, _| id.machine != machine);
         }
     }
@@ -239,17 +240,15 @@ impl State {
     /// Returns what is known for a recipe on a machine with that identity; nothing, where it had another one. Without what
     /// was allowed and without the key.
     pub fn known(&self, recipe: &str, machine: Machine, identity: &str) -> Known {
-        let book = self.recipes.get(recipe).filter(|_| self.identity(machine) == Some(identity));
-        let Some(book) = book else { return Known::default() };
+        if self.identity(machine) != Some(identity) {
+            return Known::default();
+        }
         let here = |id: &Id| id.machine == machine;
+        let claims = self.recipes.get(recipe).into_iter().flat_map(|book| &book.claims).filter(|(id, _)| here(id));
+        let acks = self.acks.iter().filter(|(id, _)| here(id));
         Known {
-            claims: book
-                .claims
-                .iter()
-                .filter(|(id, _)| here(id))
-                .map(|(id, claim)| (id.clone(), claim.clone()))
-                .collect(),
-            acks: book.acks.iter().filter(|(id, _)| here(id)).map(|(id, ack)| (id.clone(), ack.clone())).collect(),
+            claims: claims.map(|(id, claim)| (id.clone(), claim.clone())).collect(),
+            acks: acks.map(|(id, ack)| (id.clone(), ack.clone())).collect(),
             ..Known::default()
         }
     }
@@ -257,6 +256,12 @@ impl State {
     /// Returns what the ledger knows of an id for a recipe.
     pub fn claim(&self, recipe: &str, id: &Id) -> Option<&Claim> {
         self.recipes.get(recipe)?.claims.get(id)
+    }
+
+    /// Returns the ids of a recipe whose last outcome was a failure.
+    pub fn failed(&self, recipe: &str) -> BTreeSet<Id> {
+        let claims = self.recipes.get(recipe).into_iter().flat_map(|book| &book.claims);
+        claims.filter(|(_, claim)| claim.failed).map(|(id, _)| id.clone()).collect()
     }
 
     /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays.

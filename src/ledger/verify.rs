@@ -1,8 +1,12 @@
 //! Walks the chain from the first line to the last and tells where and how it is broken.
 use super::line::{self, GENESIS};
 use super::recover::{self, Torn};
+use crate::error::Error;
 use serde::Deserialize;
 use std::fmt;
+
+/// How many breaks are told one by one.
+const BREAKS: usize = 20;
 
 /// What a walk over the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,31 @@ impl Verified {
     /// Returns whether nothing is wrong.
     pub fn is_intact(&self) -> bool {
         self.breaks.is_empty() && self.torn.is_none()
+    }
+
+    /// Adds what is wrong to an error.
+    #[must_use]
+    pub fn into_reasons(self, error: Error) -> Error {
+        let shown = self.breaks.iter().take(BREAKS).fold(error, |error, found| error.reason(found.to_string()));
+        let shown = match self.breaks.len().saturating_sub(BREAKS) {
+            0 => shown,
+            more => shown.reason(format!("and {more} more")),
+        };
+        let shown = match self.torn {
+            Some(torn) => shown.reason(format!("{} bytes at the end are a torn line: a run was killed", torn.bytes)),
+            None => shown,
+        };
+        if self.breaks.is_empty() {
+            return shown.remedy("nothing is lost that was recorded: the next run cuts them off");
+        }
+        let remedy = "compare the head with the one that an earlier run printed; what was recorded before the break still stands";
+        shown.reason(format!("{} lines, head {}", self.lines, self.head)).remedy(remedy)
+    }
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the ledger is whole: {} lines, head {}", self.lines, self.head)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
+mod failure;
 mod json;
+mod style;
 
+pub use failure::error_text;
 pub use json::Json;
+pub use style::Style;
 
 use crate::event::Envelope;
 
@@ -9,4 +13,12 @@ use crate::event::Envelope;
 pub trait Reporter: Send {
     /// Shows an event, or passes it over. What can't be shown (a closed pipe) ends nothing.
     fn event(&mut self, envelope: &Envelope);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&mut self, _: &Envelope) {}
 }
