@@ -8,6 +8,7 @@ pub mod hub;
 pub mod id;
 pub mod item;
 pub mod ledger;
+pub mod recipe;
 pub mod report;
 pub mod resource;
 pub mod system;

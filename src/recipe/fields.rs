@@ -1,0 +1,363 @@
+//! Reads a rendered table as a resource. What serde stops at is reported and taken out, and the rest is tried again, so that
+//! all of a table's mistakes are found; what must be there for that gets a stand-in.
+use super::error::{Collector, Mistake, Pass, Place, Source};
+use super::value::{Data, Entry, Span, Value};
+use super::wording::{self, Spot};
+use crate::resource::{Kind, Resource};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
+
+/// A table to be read.
+pub(super) struct Table<'a> {
+    pub(super) kind: &'a Kind,
+    pub(super) source: &'a Arc<Source>,
+    /// Of its header.
+    pub(super) span: Span,
+    /// What is missing is not a mistake: the file has syntax errors.
+    pub(super) broken: bool,
+}
+
+/// Where the places of stand-ins begin: beyond any file.
+const BEYOND: usize = usize::MAX / 2;
+
+impl Table<'_> {
+    /// Returns the resource; none where something is wrong with it, which is then reported.
+    pub(super) fn read(&self, fields: Vec<Entry>, mistakes: &mut Collector) -> Option<Box<dyn Resource>> {
+        let root = fields.clone();
+        let mut attempt = Attempt { table: self, taken: BTreeSet::new(), stand_ins: Vec::new(), fields };
+        attempt.drop_wrong();
+        for key in self.kind.required {
+            if !attempt.fields.iter().any(|entry| entry.key == *key) {
+                // That it is missing was reported when the file was read.
+                attempt.stand_in(&[], key);
+            }
+        }
+        let resource = loop {
+            match attempt.parse() {
+                Ok(resource) => break resource,
+                Err(error) => {
+                    if attempt.cure(&error, mistakes).is_none() {
+                        attempt.give_up(&error, mistakes);
+                        return None;
+                    }
+                }
+            }
+        };
+        let spoilt = attempt.spoilt();
+        let before = mistakes.count();
+        if !self.broken {
+            for mistake in resource.mistakes() {
+                let about_spoilt =
+                    |key: &String| mistake.key == Some(key.as_str()) || mistake.message.contains(&format!("`{key}`"));
+                if spoilt.iter().any(about_spoilt) {
+                    continue;
+                }
+                let entry = mistake.key.and_then(|key| root.iter().find(|entry| entry.key == key));
+                let (span, label) = match entry {
+                    Some(entry) => (entry.key_span, format!("in [[{}]]", self.kind.header)),
+                    None => (self.span, "this one".to_owned()),
+                };
+                mistakes.add(Pass::Rendered, Mistake::new(self.place(span), mistake.message, label));
+            }
+        }
+        (spoilt.is_empty() && mistakes.count() == before).then_some(resource)
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { source: self.source.clone(), span }
+    }
+}
+
+struct Attempt<'a> {
+    table: &'a Table<'a>,
+    fields: Vec<Entry>,
+    /// What was taken out: the keys that lead to a table, and the key in it.
+    taken: Taken,
+    /// The next candidate of each stand-in, by the number of its place.
+    stand_ins: Vec<usize>,
+}
+
+impl Attempt<'_> {
+    fn parse(&self) -> Result<Box<dyn Resource>, toml::de::Error> {
+        let mut integers = Vec::new();
+        self.fields.iter().for_each(|entry| collect_integers(&entry.value, &mut integers));
+        let mut texts = integers.iter();
+        let table = toml_table(&self.fields, &mut texts);
+        let span = self.table.span;
+        self.table.kind.from_toml(ValueDeserializer::from(Spanned::new(span.start..span.end, DeValue::Table(table))))
+    }
+
+    /// Reports an error and changes the fields so that the next attempt gets beyond it; none where that cannot be done.
+    fn cure(&mut self, error: &toml::de::Error, mistakes: &mut Collector) -> Option<()> {
+        let span: Span = error.span().unwrap_or(self.table.span.start..self.table.span.end).into();
+        if span.start >= BEYOND {
+            return self.next_candidate(span);
+        }
+        let missing = wording::missing(error.message());
+        if span == self.table.span {
+            let key = missing?;
+            self.report_missing(span, &[], key, mistakes);
+            self.stand_in(&[], key);
+            return Some(());
+        }
+        if let Some(key) = missing {
+            let path = path_of_table(&self.fields, span)?;
+            self.report_missing(span, &path, key, mistakes);
+            if self.add_to_table(span, key) {
+                return Some(());
+            }
+        }
+        let mut path = Vec::new();
+        let taken = take(&mut self.fields, span, &mut path)?;
+        let spot = Spot { header: self.table.kind.header, path: &path, secret: taken.whole_taint().secret };
+        let (title, label) = wording::of(error.message(), &spot);
+        if missing.is_none() {
+            mistakes.add(Pass::Rendered, Mistake::new(self.table.place(span), title, label));
+        }
+        let key = path.pop()?;
+        self.taken.insert((path, key));
+        Some(())
+    }
+
+    /// Reports an error beyond which nothing can be read, unless it is that of a stand-in.
+    fn give_up(&self, error: &toml::de::Error, mistakes: &mut Collector) {
+        if error.span().is_some_and(|span| span.start >= BEYOND) {
+            return;
+        }
+        let secret = self.fields.iter().any(|entry| entry.value.whole_taint().secret);
+        let label = if secret { "its fields do not fit together" } else { error.message() };
+        let title = format!("wrong fields in [[{}]]", self.table.kind.header);
+        mistakes.add(Pass::Rendered, Mistake::new(self.table.place(self.table.span), title, label));
+    }
+
+    fn report_missing(&self, span: Span, path: &[String], key: &str, mistakes: &mut Collector) {
+        let known = self.taken.contains(&(path.to_vec(), key.to_owned()))
+            || path.is_empty() && self.table.kind.required.contains(&key);
+        if known || self.table.broken {
+            return;
+        }
+        let title = format!("missing key `{key}` in {}", wording::container(self.table.kind.header, path));
+        mistakes.add(Pass::Rendered, Mistake::new(self.table.place(span), title, format!("`{key}` is required")));
+    }
+
+    /// Takes out what a mistake was reported for already.
+    fn drop_wrong(&mut self) {
+        let mut path = Vec::new();
+        drop_wrong(&mut self.fields, &mut path, &mut self.taken, &mut self.stand_ins);
+    }
+
+    fn stand_in(&mut self, path: &[String], key: &str) {
+        let entry = self.new_stand_in(key);
+        self.taken.insert((path.to_vec(), key.to_owned()));
+        self.fields.push(entry);
+    }
+
+    fn new_stand_in(&mut self, key: &str) -> Entry {
+        let span = stand_in_place(&mut self.stand_ins);
+        Entry { key: key.to_owned(), key_span: span, value: candidate(0, span).unwrap_or(Value::text("x")) }
+    }
+
+    fn add_to_table(&mut self, span: Span, key: &str) -> bool {
+        let entry = self.new_stand_in(key);
+        let Some(path) = path_of_table(&self.fields, span) else { return false };
+        self.taken.insert((path, key.to_owned()));
+        find_table(&mut self.fields, span).map(|entries| entries.push(entry)).is_some()
+    }
+
+    fn next_candidate(&mut self, span: Span) -> Option<()> {
+        let next = self.stand_ins.get_mut((span.start - BEYOND) / 2)?;
+        *next += 1;
+        let value = candidate(*next, Span { start: span.start, end: span.start + 1 })?;
+        replace(&mut self.fields, &value)
+    }
+
+    /// Returns the keys at the top that are not as they were written.
+    fn spoilt(&self) -> BTreeSet<String> {
+        self.taken.iter().map(|(path, key)| path.first().unwrap_or(key).clone()).collect()
+    }
+}
+
+/// Returns the place of a new stand-in.
+fn stand_in_place(stand_ins: &mut Vec<usize>) -> Span {
+    let at = BEYOND + 2 * stand_ins.len();
+    stand_ins.push(0);
+    Span { start: at, end: at + 1 }
+}
+
+/// Values of many shapes; one of them is likely to be what a field takes.
+fn candidate(index: usize, span: Span) -> Option<Value> {
+    let text = |text: &str| Data::String(text.to_owned());
+    let data = match index {
+        0 => text("x"),
+        1 => text("/x"),
+        2 => text("x.service"),
+        3 => Data::Integer(100),
+        4 => text("10.0.0.1/24"),
+        5 => Data::List(vec![Value::text("x").moved(span)]),
+        6 => Data::List(vec![Value::text("/x").moved(span)]),
+        7 => Data::List(Vec::new()),
+        8 => text("0644"),
+        9 => Data::Boolean(true),
+        10 => text(&"0".repeat(64)),
+        11 => text(&"0".repeat(128)),
+        12 => Data::Table(Vec::new()),
+        _ => return None,
+    };
+    Some(Value::new(data, span))
+}
+
+/// Takes out what stands at a place, be it a key, a value or an element, the outermost first.
+fn take(entries: &mut Vec<Entry>, span: Span, path: &mut Vec<String>) -> Option<Value> {
+    if let Some(at) = entries.iter().position(|entry| entry.key_span == span || entry.value.span == span) {
+        let entry = entries.remove(at);
+        path.push(entry.key);
+        return Some(entry.value);
+    }
+    for entry in entries {
+        path.push(entry.key.clone());
+        if let Some(value) = take_within(&mut entry.value, span, path) {
+            return Some(value);
+        }
+        path.pop();
+    }
+    None
+}
+
+fn take_within(value: &mut Value, span: Span, path: &mut Vec<String>) -> Option<Value> {
+    match &mut value.data {
+        Data::Table(entries) => take(entries, span, path),
+        Data::List(items) => match items.iter().position(|item| item.span == span) {
+            Some(at) => Some(items.remove(at)),
+            None => items.iter_mut().find_map(|item| take_within(item, span, path)),
+        },
+        _ => None,
+    }
+}
+
+fn find_table(entries: &mut [Entry], span: Span) -> Option<&mut Vec<Entry>> {
+    entries.iter_mut().find_map(|entry| table_within(&mut entry.value, span))
+}
+
+fn table_within(value: &mut Value, span: Span) -> Option<&mut Vec<Entry>> {
+    match &mut value.data {
+        Data::Table(entries) => {
+            if value.span == span {
+                return Some(entries);
+            }
+            find_table(entries, span)
+        }
+        Data::List(items) => items.iter_mut().find_map(|item| table_within(item, span)),
+        _ => None,
+    }
+}
+
+/// Returns the keys that lead to the table at a place.
+fn path_of_table(entries: &[Entry], span: Span) -> Option<Vec<String>> {
+    fn within(value: &Value, span: Span) -> Option<Vec<String>> {
+        match &value.data {
+            Data::Table(_) if value.span == span => Some(Vec::new()),
+            Data::Table(entries) => path_of_table(entries, span),
+            Data::List(items) => items.iter().find_map(|item| within(item, span)),
+            _ => None,
+        }
+    }
+    entries.iter().find_map(|entry| {
+        let mut path = within(&entry.value, span)?;
+        path.insert(0, entry.key.clone());
+        Some(path)
+    })
+}
+
+fn replace(entries: &mut [Entry], value: &Value) -> Option<()> {
+    fn within(value: &mut Value, new: &Value) -> bool {
+        if value.span.start == new.span.start {
+            *value = new.clone();
+            return true;
+        }
+        match &mut value.data {
+            Data::Table(entries) => entries.iter_mut().any(|entry| within(&mut entry.value, new)),
+            Data::List(items) => items.iter_mut().any(|item| within(item, new)),
+            _ => false,
+        }
+    }
+    entries.iter_mut().any(|entry| within(&mut entry.value, value)).then_some(())
+}
+
+type Taken = BTreeSet<(Vec<String>, String)>;
+
+fn drop_wrong(entries: &mut Vec<Entry>, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
+    entries.retain(|entry| {
+        let wrong = matches!(entry.value.data, Data::Wrong | Data::Absent(_));
+        if wrong {
+            taken.insert((path.clone(), entry.key.clone()));
+        }
+        !wrong
+    });
+    for entry in entries {
+        path.push(entry.key.clone());
+        drop_within(&mut entry.value, path, taken, stand_ins);
+        path.pop();
+    }
+}
+
+fn drop_within(value: &mut Value, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
+    match &mut value.data {
+        Data::Table(entries) => drop_wrong(entries, path, taken, stand_ins),
+        Data::List(items) => {
+            let all = items.len();
+            items.retain(|item| !matches!(item.data, Data::Wrong | Data::Absent(_)));
+            if items.len() < all
+                && let Some((key, above)) = path.split_last()
+            {
+                taken.insert((above.to_vec(), key.clone()));
+                // An empty list may be a mistake of its own that nobody made.
+                if items.is_empty() {
+                    items.extend(candidate(0, stand_in_place(stand_ins)));
+                }
+            }
+            for item in items {
+                drop_within(item, path, taken, stand_ins);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn collect_integers(value: &Value, texts: &mut Vec<String>) {
+    match &value.data {
+        Data::Integer(integer) => texts.push(integer.to_string()),
+        Data::Float(float) => texts.push(format!("{float:?}")),
+        Data::List(items) => items.iter().for_each(|item| collect_integers(item, texts)),
+        Data::Table(entries) => entries.iter().for_each(|entry| collect_integers(&entry.value, texts)),
+        _ => {}
+    }
+}
+
+fn toml_table<'a>(entries: &'a [Entry], numbers: &mut std::slice::Iter<'a, String>) -> DeTable<'a> {
+    entries
+        .iter()
+        .map(|entry| {
+            let key = DeString::Borrowed(entry.key.as_str());
+            let span = entry.key_span.start..entry.key_span.end;
+            (Spanned::new(span, key), toml_value(&entry.value, numbers))
+        })
+        .collect()
+}
+
+/// Makes what serde reads; numbers come from their texts because the parser alone can make them.
+fn toml_value<'a>(value: &'a Value, numbers: &mut std::slice::Iter<'a, String>) -> Spanned<DeValue<'a>> {
+    let made = match &value.data {
+        Data::Boolean(boolean) => DeValue::Boolean(*boolean),
+        Data::Integer(_) | Data::Float(_) => {
+            let parsed = numbers.next().and_then(|text| DeValue::parse(text).ok());
+            parsed.map_or(DeValue::Boolean(false), Spanned::into_inner)
+        }
+        Data::String(text) => DeValue::String(DeString::Borrowed(text)),
+        Data::List(items) => DeValue::Array(items.iter().map(|item| toml_value(item, numbers)).collect()),
+        Data::Table(entries) => DeValue::Table(toml_table(entries, numbers)),
+        Data::Absent(_) | Data::Wrong => DeValue::Boolean(false),
+    };
+    Spanned::new(value.span.start..value.span.end, made)
+}

@@ -1,0 +1,127 @@
+//! Finds a recipe by its name: here, then where the machine keeps them, then in the binary.
+use super::files::{Directory, Embedded, Files, Unread};
+use super::shipped::SHIPPED;
+use super::suggest::nearest;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where a machine keeps its recipes.
+const RECIPES: &str = "/etc/provision/recipes";
+
+/// A recipe that was found, to be loaded.
+pub struct Found {
+    /// As it is shown; its last part is its name in `files`.
+    pub path: PathBuf,
+    /// The files of its directory.
+    pub files: Box<dyn Files>,
+    /// Where it was found.
+    pub origin: Origin,
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found").field("path", &self.path).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// Where a recipe was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// At the path that was given.
+    Here,
+    /// Below `/etc/provision/recipes`.
+    Machine,
+    /// In the binary.
+    Binary,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin {
+            Origin::Here | Origin::Machine => write!(f, "{}", self.path.display()),
+            Origin::Binary => write!(f, "{}, which ships with provision", self.path.display()),
+        }
+    }
+}
+
+/// Returns the recipe of a name or path, `.toml` being understood. A path with a slash is looked for here alone.
+///
+/// # Errors
+/// It is nowhere; the error says where it was looked for.
+pub fn find(name: &str) -> Result<Found> {
+    find_in(name, Path::new(""), Path::new(RECIPES), SHIPPED)
+}
+
+fn find_in(
+    name: &str,
+    here: &Path,
+    machine: &Path,
+    shipped: &'static [(&'static str, &'static [u8])],
+) -> Result<Found> {
+    let complete = Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    let names = if complete { vec![name.to_owned()] } else { vec![name.to_owned(), format!("{name}.toml")] };
+    let bare = !name.contains('/');
+    let places: &[(&Path, Origin)] =
+        if bare { &[(here, Origin::Here), (machine, Origin::Machine)] } else { &[(here, Origin::Here)] };
+    for (directory, origin) in places {
+        for name in &names {
+            let path = directory.join(name);
+            let (Some(parent), Some(file)) = (path.parent(), path.file_name().and_then(|file| file.to_str())) else {
+                continue;
+            };
+            let files = Directory(parent.to_path_buf());
+            if !matches!(files.read(file), Err(Unread::Missing | Unread::Failed(_))) {
+                return Ok(Found { path, files: Box::new(files), origin: *origin });
+            }
+        }
+    }
+    let in_binary = names.iter().find(|name| bare && shipped.iter().any(|(path, _)| path == name));
+    if let Some(name) = in_binary {
+        return Ok(Found { path: name.into(), files: Box::new(Embedded(shipped)), origin: Origin::Binary });
+    }
+    let error = Error::new(format!("looking for the recipe `{name}`"));
+    if !bare {
+        return Err(error.reason("there is no such file"));
+    }
+    let known: Vec<&str> =
+        shipped.iter().filter_map(|(path, _)| path.strip_suffix(".toml")).filter(|path| !path.contains('/')).collect();
+    let error = error.reason(format!(
+        "neither in this directory, nor in `{}`, nor among those that ship with provision",
+        machine.display()
+    ));
+    Err(match nearest(name.trim_end_matches(".toml"), known) {
+        Some(near) => error.remedy(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IN_BINARY: &[(&str, &[u8])] = &[("eidolons.toml", b""), ("web.toml", b""), ("files/run", b"")];
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes the directories")]
+    fn a_name_is_looked_for_here_then_on_the_machine_then_in_the_binary() {
+        let root = tempfile::tempdir().unwrap();
+        let (here, machine) = (root.path().join("here"), root.path().join("etc"));
+        std::fs::create_dir(&here).unwrap();
+        std::fs::create_dir(&machine).unwrap();
+        let origin = |name: &str| find_in(name, &here, &machine, IN_BINARY).map(|found| found.origin);
+        assert_eq!(origin("web"), Ok(Origin::Binary));
+        std::fs::write(machine.join("web.toml"), "").unwrap();
+        assert_eq!(origin("web.toml"), Ok(Origin::Machine));
+        std::fs::write(here.join("web.toml"), "").unwrap();
+        assert_eq!(origin("web"), Ok(Origin::Here));
+        assert_eq!(origin("./web"), Ok(Origin::Here));
+        assert!(origin("./eidolons").is_err(), "a path is a path");
+    }
+
+    #[test]
+    fn a_name_that_is_nowhere_says_where_it_was_looked_for() {
+        let error = find_in("eidolon", Path::new("/nowhere"), Path::new("/nowhere"), IN_BINARY).unwrap_err();
+        assert_eq!(error.remedy.as_deref(), Some("did you mean `eidolons`?"));
+    }
+}

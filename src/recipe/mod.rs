@@ -1,0 +1,128 @@
+//! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod content;
+mod document;
+mod error;
+mod evaluate;
+mod expression;
+mod fields;
+mod files;
+mod find;
+mod include;
+mod item;
+mod iterate;
+mod load;
+mod render;
+mod secret;
+mod shipped;
+mod suggest;
+mod template;
+#[cfg(test)]
+mod tests;
+mod unique;
+mod value;
+mod vars;
+mod vault;
+mod wording;
+
+pub use error::{Mistake, Mistakes, Place, Source};
+pub use files::{Directory, Embedded, Files, Unread};
+pub use find::{Found, Origin, find};
+pub use shipped::SHIPPED;
+
+pub use value::Span;
+
+use crate::item::Item;
+use crate::resource::KINDS;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What the command line knows and a recipe may use.
+pub struct Options<'a> {
+    /// `--var K=V`, in order.
+    pub vars: Vec<(String, String)>,
+    /// The host on which `provision` runs.
+    pub facts: HostFacts,
+    /// Looks up an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether secrets must be at hand.
+    pub secrets: SecretsMode,
+    /// Where generated secrets are kept, below `secrets/`.
+    pub state_dir: PathBuf,
+    /// Keys the digests of items.
+    pub key: String,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("vars", &self.vars).field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// What an expression sees as `host`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its name.
+    pub hostname: String,
+    /// As `uname -m` has it.
+    pub arch: String,
+    /// Processors.
+    pub cores: u32,
+    /// Bytes.
+    pub memory: u64,
+    /// `ID` and `VERSION_ID` of os-release: `debian-12`.
+    pub os: String,
+    /// The driver of containers: `pct` or `lxc`.
+    pub driver: String,
+}
+
+/// Whether the values of secrets are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretsMode {
+    /// For an apply: one that is missing is a mistake, one that is to be generated is generated.
+    Required,
+    /// For plan and validate: one that is missing is unknown.
+    AtHand,
+}
+
+/// A recipe that is right.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its identity, for the ledger.
+    pub name: String,
+    /// For people.
+    pub title: Option<String>,
+    /// The rows of the checklist, in order: those that it names, or those of its resources.
+    pub phases: Vec<String>,
+    /// In order.
+    pub stages: Vec<Stage>,
+    /// The values of its secrets, for redaction.
+    pub secrets: Vec<String>,
+    /// What is not wrong but should be said.
+    pub warnings: Vec<String>,
+}
+
+/// A part of a recipe that is done before the next one begins.
+#[derive(Debug)]
+pub enum Stage {
+    /// One after the other, in no lane.
+    Plain(Vec<Item>),
+    /// Side by side.
+    Lanes(Vec<Lane>),
+}
+
+/// Items that follow each other, beside other lanes.
+#[derive(Debug)]
+pub struct Lane {
+    /// A column of the checklist. The same name in a later stage is the same lane going on.
+    pub name: String,
+    /// On several machines, in the order of the files.
+    pub items: Vec<Item>,
+}
+
+/// Loads a recipe. `path` is how its file is shown; it is read, by its name alone, from `files`.
+///
+/// # Errors
+/// Every mistake in all its files.
+pub fn load(path: &Path, files: &dyn Files, options: &Options<'_>) -> Result<Recipe, Mistakes> {
+    load::load(path, files, options, KINDS)
+}

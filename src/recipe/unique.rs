@@ -1,0 +1,123 @@
+//! What holds for a recipe as a whole: an id is one resource, and a gate that is named is there.
+use super::error::{Mistake, Pass, Place};
+use super::load::{Loader, Slot};
+use super::suggest::nearest;
+use crate::id::{Id, Machine};
+use crate::item::Item;
+use crate::resource::Kind;
+use std::collections::HashMap;
+
+/// An item, and where it came from.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) item: Item,
+    pub(super) slot: Slot,
+    /// Of its table.
+    pub(super) place: Place,
+    /// Of the gate that it names.
+    pub(super) gate: Option<Place>,
+}
+
+/// Makes one resource of those with one id; where they differ, or stand in different lanes, that is reported.
+pub(super) fn ids(loader: &mut Loader<'_>) {
+    let mut first: HashMap<Id, usize> = HashMap::new();
+    let mut again: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (index, built) in loader.built.iter().enumerate() {
+        loader.mistakes.next_instance();
+        for (position, id) in built.item.ids().into_iter().enumerate() {
+            let Some(earlier) = first.get(&id).copied() else {
+                first.insert(id, index);
+                continue;
+            };
+            let other = &loader.built[earlier];
+            match difference(other, built) {
+                None => again.entry(index).or_default().push(position),
+                Some(why) => {
+                    let mistake = Mistake::new(built.place.clone(), format!("`{id}` is defined twice"), why);
+                    let mistake = if other.place == built.place {
+                        mistake.note("this table is used more than once, and each time the name is the same")
+                    } else {
+                        mistake.with(other.place.clone(), "first here")
+                    };
+                    loader.mistakes.add(Pass::Whole, mistake);
+                }
+            }
+        }
+    }
+    let kinds = loader.kinds;
+    let mut index = 0;
+    loader.built.retain_mut(|built| {
+        let dropped = again.remove(&index);
+        index += 1;
+        dropped.is_none_or(|dropped| without_names(&mut built.item, &dropped, kinds))
+    });
+}
+
+/// Returns why two resources of one id are not one.
+fn difference(first: &Built, second: &Built) -> Option<&'static str> {
+    if let (Slot::Lane { name: one, .. }, Slot::Lane { name: other, .. }) = (&first.slot, &second.slot)
+        && one != other
+    {
+        return Some("again here, in another lane");
+    }
+    let same = first.item.job.digest == second.item.job.digest && first.item.job.gate == second.item.job.gate;
+    (!same).then_some("again here, with other fields")
+}
+
+/// Takes names out of an item's list; false where none is left.
+fn without_names(item: &mut Item, dropped: &[usize], kinds: &'static [Kind]) -> bool {
+    let Some(kind) = kinds.iter().find(|kind| kind.header == item.job.kind) else { return false };
+    let Some(serde_json::Value::Array(names)) = item.job.fields.get_mut(kind.name) else { return false };
+    let mut position = 0;
+    names.retain(|_| {
+        position += 1;
+        !dropped.contains(&(position - 1))
+    });
+    if names.is_empty() {
+        return false;
+    }
+    match kind.from_json(item.job.fields.clone()) {
+        Ok(resource) => {
+            item.resource = resource;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Looks whether every gate that is named stands before what names it, on its machine or on the host.
+pub(super) fn gates(loader: &mut Loader<'_>) {
+    if loader.doubtful_gates || !loader.mistakes.broken.is_empty() {
+        return;
+    }
+    let gates: Vec<(usize, Machine, String)> = loader
+        .built
+        .iter()
+        .enumerate()
+        .filter(|(_, built)| built.item.job.kind == "gate")
+        .flat_map(|(index, built)| built.item.ids().into_iter().map(move |id| (index, id.machine, id.name)))
+        .collect();
+    for (index, built) in loader.built.iter().enumerate() {
+        let (Some(name), Some(place)) = (&built.item.job.gate, &built.gate) else { continue };
+        loader.mistakes.next_instance();
+        let machine = built.item.job.machine;
+        let visible = || gates.iter().filter(|(_, on, _)| *on == machine || *on == Machine::Host);
+        let mut named = visible().filter(|(_, _, gate)| gate == name).map(|(at, _, _)| *at);
+        let mistake = match named.next() {
+            Some(at) if at < index => continue,
+            Some(at) => {
+                let title = format!("gate `{name}` comes after what waits for it");
+                let mistake = Mistake::new(place.clone(), title, "resources converge in the order written");
+                mistake.with(loader.built[at].place.clone(), "it is here")
+            }
+            None => {
+                let label = match nearest(name, visible().map(|(_, _, gate)| gate.as_str())) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "no [[gate]] of that name is on this machine or on the host".to_owned(),
+                };
+                Mistake::new(place.clone(), format!("nobody defines the gate `{name}`"), label)
+            }
+        };
+        loader.mistakes.add(Pass::Whole, mistake);
+    }
+}
