@@ -54,6 +54,13 @@ pub(super) fn render(text: &str, scope: &Scope) -> Result<Value, Vec<Failure>> {
         return Err(vec![Failure::Reported]);
     }
     if let [Piece::Expression(only)] = pieces.as_slice() {
+        // A secret that is not at hand may be handed on; whoever uses it says that it is missing.
+        if let Node::Name(name) = &only.node
+            && let Some(value) = scope.names.get(name)
+            && value.taint.secret
+        {
+            return Ok(value.as_ref().clone());
+        }
         return evaluate(only, scope).map(Cow::into_owned).map_err(|failure| vec![failure]);
     }
     render_text(&pieces, scope)

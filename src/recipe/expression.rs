@@ -158,7 +158,7 @@ impl Parser<'_> {
         let start = inner.span.start;
         loop {
             let (node, end) = match self.token {
-                Token::Symbol(".") => {
+                Token::Symbol(".") if self.span.start == inner.span.end => {
                     self.advance()?;
                     let Token::Name(name) = self.token.clone() else { return Err(self.unexpected("a name")) };
                     let end = self.span.end;

@@ -31,7 +31,7 @@ impl Table<'_> {
         for key in self.kind.required {
             if !attempt.fields.iter().any(|entry| entry.key == *key) {
                 // That it is missing was reported when the file was read.
-                attempt.stand_in(&[], key);
+                attempt.stand_in(key);
             }
         }
         let resource = loop {
@@ -73,7 +73,6 @@ impl Table<'_> {
 struct Attempt<'a> {
     table: &'a Table<'a>,
     fields: Vec<Entry>,
-    /// What was taken out: the keys that lead to a table, and the key in it.
     taken: Taken,
     /// The next candidate of each stand-in, by the number of its place.
     stand_ins: Vec<usize>,
@@ -99,7 +98,7 @@ impl Attempt<'_> {
         if span == self.table.span {
             let key = missing?;
             self.report_missing(span, &[], key, mistakes);
-            self.stand_in(&[], key);
+            self.stand_in(key);
             return Some(());
         }
         if let Some(key) = missing {
@@ -110,14 +109,14 @@ impl Attempt<'_> {
             }
         }
         let mut path = Vec::new();
-        let taken = take(&mut self.fields, span, &mut path)?;
+        let (table, taken) = take(&mut self.fields, self.table.span, span, &mut path)?;
         let spot = Spot { header: self.table.kind.header, path: &path, secret: taken.whole_taint().secret };
         let (title, label) = wording::of(error.message(), &spot);
         if missing.is_none() {
             mistakes.add(Pass::Rendered, Mistake::new(self.table.place(span), title, label));
         }
         let key = path.pop()?;
-        self.taken.insert((path, key));
+        self.taken.insert((table, path, key));
         Some(())
     }
 
@@ -133,7 +132,7 @@ impl Attempt<'_> {
     }
 
     fn report_missing(&self, span: Span, path: &[String], key: &str, mistakes: &mut Collector) {
-        let known = self.taken.contains(&(path.to_vec(), key.to_owned()))
+        let known = self.taken.contains(&(span, path.to_vec(), key.to_owned()))
             || path.is_empty() && self.table.kind.required.contains(&key);
         if known || self.table.broken {
             return;
@@ -145,12 +144,12 @@ impl Attempt<'_> {
     /// Takes out what a mistake was reported for already.
     fn drop_wrong(&mut self) {
         let mut path = Vec::new();
-        drop_wrong(&mut self.fields, &mut path, &mut self.taken, &mut self.stand_ins);
+        drop_wrong(&mut self.fields, self.table.span, &mut path, &mut self.taken, &mut self.stand_ins);
     }
 
-    fn stand_in(&mut self, path: &[String], key: &str) {
+    fn stand_in(&mut self, key: &str) {
         let entry = self.new_stand_in(key);
-        self.taken.insert((path.to_vec(), key.to_owned()));
+        self.taken.insert((self.table.span, Vec::new(), key.to_owned()));
         self.fields.push(entry);
     }
 
@@ -162,7 +161,7 @@ impl Attempt<'_> {
     fn add_to_table(&mut self, span: Span, key: &str) -> bool {
         let entry = self.new_stand_in(key);
         let Some(path) = path_of_table(&self.fields, span) else { return false };
-        self.taken.insert((path, key.to_owned()));
+        self.taken.insert((span, path, key.to_owned()));
         find_table(&mut self.fields, span).map(|entries| entries.push(entry)).is_some()
     }
 
@@ -175,7 +174,7 @@ impl Attempt<'_> {
 
     /// Returns the keys at the top that are not as they were written.
     fn spoilt(&self) -> BTreeSet<String> {
-        self.taken.iter().map(|(path, key)| path.first().unwrap_or(key).clone()).collect()
+        self.taken.iter().map(|(_, path, key)| path.first().unwrap_or(key).clone()).collect()
     }
 }
 
@@ -209,28 +208,28 @@ fn candidate(index: usize, span: Span) -> Option<Value> {
 }
 
 /// Takes out what stands at a place, be it a key, a value or an element, the outermost first.
-fn take(entries: &mut Vec<Entry>, span: Span, path: &mut Vec<String>) -> Option<Value> {
+fn take(entries: &mut Vec<Entry>, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
     if let Some(at) = entries.iter().position(|entry| entry.key_span == span || entry.value.span == span) {
         let entry = entries.remove(at);
         path.push(entry.key);
-        return Some(entry.value);
+        return Some((table, entry.value));
     }
     for entry in entries {
         path.push(entry.key.clone());
-        if let Some(value) = take_within(&mut entry.value, span, path) {
-            return Some(value);
+        if let Some(taken) = take_within(&mut entry.value, table, span, path) {
+            return Some(taken);
         }
         path.pop();
     }
     None
 }
 
-fn take_within(value: &mut Value, span: Span, path: &mut Vec<String>) -> Option<Value> {
+fn take_within(value: &mut Value, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
     match &mut value.data {
-        Data::Table(entries) => take(entries, span, path),
+        Data::Table(entries) => take(entries, value.span, span, path),
         Data::List(items) => match items.iter().position(|item| item.span == span) {
-            Some(at) => Some(items.remove(at)),
-            None => items.iter_mut().find_map(|item| take_within(item, span, path)),
+            Some(at) => Some((table, items.remove(at))),
+            None => items.iter_mut().find_map(|item| take_within(item, table, span, path)),
         },
         _ => None,
     }
@@ -285,40 +284,47 @@ fn replace(entries: &mut [Entry], value: &Value) -> Option<()> {
     entries.iter_mut().any(|entry| within(&mut entry.value, value)).then_some(())
 }
 
-type Taken = BTreeSet<(Vec<String>, String)>;
+/// What was taken out: the place of its table, the keys that lead there, and the key.
+type Taken = BTreeSet<(Span, Vec<String>, String)>;
 
-fn drop_wrong(entries: &mut Vec<Entry>, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
+fn drop_wrong(
+    entries: &mut Vec<Entry>,
+    table: Span,
+    path: &mut Vec<String>,
+    taken: &mut Taken,
+    stand_ins: &mut Vec<usize>,
+) {
     entries.retain(|entry| {
         let wrong = matches!(entry.value.data, Data::Wrong | Data::Absent(_));
         if wrong {
-            taken.insert((path.clone(), entry.key.clone()));
+            taken.insert((table, path.clone(), entry.key.clone()));
         }
         !wrong
     });
     for entry in entries {
         path.push(entry.key.clone());
-        drop_within(&mut entry.value, path, taken, stand_ins);
+        drop_within(&mut entry.value, table, path, taken, stand_ins);
         path.pop();
     }
 }
 
-fn drop_within(value: &mut Value, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
+fn drop_within(value: &mut Value, table: Span, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
     match &mut value.data {
-        Data::Table(entries) => drop_wrong(entries, path, taken, stand_ins),
+        Data::Table(entries) => drop_wrong(entries, value.span, path, taken, stand_ins),
         Data::List(items) => {
             let all = items.len();
             items.retain(|item| !matches!(item.data, Data::Wrong | Data::Absent(_)));
             if items.len() < all
                 && let Some((key, above)) = path.split_last()
             {
-                taken.insert((above.to_vec(), key.clone()));
+                taken.insert((table, above.to_vec(), key.clone()));
                 // An empty list may be a mistake of its own that nobody made.
                 if items.is_empty() {
                     items.extend(candidate(0, stand_in_place(stand_ins)));
                 }
             }
             for item in items {
-                drop_within(item, path, taken, stand_ins);
+                drop_within(item, table, path, taken, stand_ins);
             }
         }
         _ => {}

@@ -100,6 +100,13 @@ impl Loader<'_> {
                 value.data = Data::Wrong;
                 return;
             }
+            if let Data::Absent(why) = &value.data {
+                let mistake =
+                    Mistake::new(file.document.place(value.span), "a secret that is not at hand", why.clone());
+                self.mistakes.add(Pass::Rendered, mistake);
+                value.data = Data::Wrong;
+                return;
+            }
             marks.secret.insert(path.to_owned());
             if value.taint.unknown {
                 marks.unknown.insert(path.to_owned());

@@ -56,16 +56,17 @@ impl Loader<'_> {
                 Value { taint: Taint { secret: true, unknown: false }, ..Value::text(text) }
             }
             Err(why) => {
-                if self.options.secrets == SecretsMode::Required && !why.is_empty() {
-                    self.wrong_secret(file, entry, &why);
-                }
-                Value { taint: Taint { secret: true, unknown: true }, ..Value::text(UNKNOWN) }
+                let taint = Taint { secret: true, unknown: true };
+                // It is a mistake where a resource uses it, and there alone. One that is to be generated soon will be there.
+                let needed = self.options.secrets == SecretsMode::Required && !why.is_empty();
+                let data = if needed { Data::Absent(why) } else { Data::String(UNKNOWN.to_owned()) };
+                Value { taint, ..Value::of(data) }
             }
         }
     }
 
     fn wrong_secret(&mut self, file: &File, entry: &Entry, why: &str) {
-        let title = format!("the secret `{}` is not at hand", entry.key);
+        let title = format!("the secret `{}` cannot be read", entry.key);
         self.mistakes.add(Pass::Rendered, Mistake::new(file.document.place(entry.value.span), title, why));
     }
 

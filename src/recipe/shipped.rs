@@ -1,7 +1,19 @@
 //! The recipes in the binary: what lies in `recipes/`, by its path there.
 
 /// Every file of `recipes/`.
-pub const SHIPPED: &[(&str, &[u8])] = &[];
+pub const SHIPPED: &[(&str, &[u8])] = &[
+    ("eidolon.toml", include_bytes!("../../recipes/eidolon.toml")),
+    ("eidolons.toml", include_bytes!("../../recipes/eidolons.toml")),
+    ("files/build-template.sh", include_bytes!("../../recipes/files/build-template.sh")),
+    ("files/max-agent-run.sh", include_bytes!("../../recipes/files/max-agent-run.sh")),
+    ("files/max-agent@.service", include_bytes!("../../recipes/files/max-agent@.service")),
+    ("files/node-from-registry.sh", include_bytes!("../../recipes/files/node-from-registry.sh")),
+    ("files/nodesource.asc", include_bytes!("../../recipes/files/nodesource.asc")),
+    ("lxc-host.toml", include_bytes!("../../recipes/lxc-host.toml")),
+    ("member.toml", include_bytes!("../../recipes/member.toml")),
+    ("signal-receive.toml", include_bytes!("../../recipes/signal-receive.toml")),
+    ("signal-send.toml", include_bytes!("../../recipes/signal-send.toml")),
+];
 
 #[cfg(test)]
 mod tests {
