@@ -1,5 +1,6 @@
 //! `provision` brings a Debian host and its LXC containers to what a recipe says.
 pub mod agent;
+pub mod container;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -1,4 +1,5 @@
 //! The types of a recipe's fields: what parses here is valid, so nothing behind it needs to look again.
+mod container;
 mod limits;
 mod name;
 mod net;
@@ -6,6 +7,7 @@ mod package;
 mod path;
 mod text;
 
+pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
 pub use limits::{Digest, Mode, Period, Size};
 pub use name::{ContainerId, HostName, Principal, UnitName, UserName};
 pub use net::{Address, Cidr, Mac};

@@ -1,5 +1,6 @@
 //! The registry of kinds: a table's header, how its fields are read, and which of them may hold a secret.
 use super::Resource;
+use super::container::Container;
 use super::directory::Directory;
 use super::file::File;
 use super::package::Package;
@@ -89,6 +90,7 @@ impl Kind {
 
 /// Every kind, in the order of the documents.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<Container>("container", "id").required(&["id", "hostname"]),
     Kind::of::<Package>("package", "name").required(&["name"]),
     Kind::of::<File>("file", "path").required(&["path"]).secrets(&["content", "source"]),
     Kind::of::<Directory>("directory", "path").required(&["path"]),

@@ -1,0 +1,199 @@
+//! The root file system of a container: unpacked with shifted ids, and made its own: names, name servers, keys.
+use super::write::{IDS, SHIFT};
+use super::{attach, rootfs_path};
+use crate::container::{Net, Settings};
+use crate::error::{Error, Result};
+use crate::field::Address;
+use crate::system::{Command, NewFile, System};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A container's root file system on the host.
+pub(super) struct Rootfs {
+    id: u32,
+    path: PathBuf,
+    unprivileged: bool,
+}
+
+impl Rootfs {
+    pub(super) fn new(id: u32, unprivileged: bool) -> Self {
+        Self { id, path: PathBuf::from(rootfs_path(id)), unprivileged }
+    }
+
+    /// Who is root inside.
+    fn root(&self) -> u32 {
+        if self.unprivileged { SHIFT } else { 0 }
+    }
+
+    /// Unpacks a template into a directory that is not there yet.
+    pub(super) fn unpack(&self, sys: &dyn System, template: &Path, timeout: Duration) -> Result<()> {
+        sys.make_dir(&self.path, self.root(), self.root(), 0o755)?;
+        let (template, target) = (template.to_string_lossy().into_owned(), self.path.to_string_lossy().into_owned());
+        // A container has a /dev of its own, and device nodes can't be made with shifted ids.
+        let tar = ["tar", "-xpf", &template, "-C", &target, "--numeric-owner", "--anchored", "--exclude=./dev/*"];
+        let command = Command::new(self.shifted(&tar)).timeout(timeout);
+        sys.run(&command)?.success(&command).map_err(|error| {
+            error.during(format!("unpacking `{template}`")).remedy("remove the template if it is broken, and run again")
+        })?;
+        let proof = self.path.join("etc");
+        match sys.lstat(&proof) {
+            Ok(Some(_)) => Ok(()),
+            _ => Err(Error::new(format!("unpacking `{template}`"))
+                .reason("there is no `/etc` in it: not a root file system")),
+        }
+    }
+
+    /// Gives a fresh root file system what must be its own before it starts for the first time.
+    pub(super) fn personalise(&self, sys: &dyn System, settings: &Settings) -> Result<()> {
+        let hostname = settings.hostname.as_deref().unwrap_or("localhost");
+        self.put(sys, "etc/hostname", &format!("{hostname}\n"))?;
+        self.put(sys, "etc/hosts", &hosts(hostname))?;
+        self.put(sys, "etc/resolv.conf", &resolver(sys, settings)?)?;
+        // Empty: systemd makes a new one at the first boot.
+        self.put(sys, "etc/machine-id", "")?;
+        sys.remove_file(&self.path.join("var/lib/dbus/machine-id"))?;
+        if settings.nets.iter().any(by_dhcp) {
+            self.put(sys, "etc/network/interfaces", &interfaces(&settings.nets))?;
+        }
+        self.renew_ssh_keys(sys)
+    }
+
+    fn renew_ssh_keys(&self, sys: &dyn System) -> Result<()> {
+        let ssh = self.path.join("etc/ssh");
+        for name in sys.list(&ssh).unwrap_or_default() {
+            if name.to_string_lossy().starts_with("ssh_host_") {
+                sys.remove_file(&ssh.join(name))?;
+            }
+        }
+        let there = |path: &str| matches!(sys.lstat(&self.path.join(path)), Ok(Some(_)));
+        if !(there("usr/sbin/sshd") && there("usr/bin/ssh-keygen")) {
+            return Ok(());
+        }
+        let target = self.path.to_string_lossy();
+        let command = Command::new(self.shifted(&["chroot", &target, "/usr/bin/ssh-keygen", "-A"])).timeout(SHORT);
+        sys.run(&command)?.success(&command).map(drop)
+    }
+
+    /// Changes its host name: what the next boot reads.
+    pub(super) fn rename(&self, sys: &dyn System, running: bool, hostname: &str) -> Result<()> {
+        self.replace(sys, running, "/etc/hostname", &format!("{hostname}\n"))?;
+        let script = format!("s/^127\\.0\\.1\\.1[[:space:]].*/127.0.1.1\\t{}/", names(hostname));
+        self.inside(sys, running, &["sed", "-i", &script, "/etc/hosts"], "")
+    }
+
+    /// Changes whom it asks for names, at once.
+    pub(super) fn resolve(&self, sys: &dyn System, running: bool, settings: &Settings) -> Result<()> {
+        self.replace(sys, running, "/etc/resolv.conf", &resolver(sys, settings)?)
+    }
+
+    /// Changes which of its interfaces ask for an address.
+    pub(super) fn network(&self, sys: &dyn System, running: bool, settings: &Settings) -> Result<()> {
+        self.replace(sys, running, "/etc/network/interfaces", &interfaces(&settings.nets))
+    }
+
+    /// Puts a file into a root file system that has never run.
+    fn put(&self, sys: &dyn System, path: &str, content: &str) -> Result<()> {
+        let file = NewFile { content: content.as_bytes(), uid: self.root(), gid: self.root(), mode: 0o644 };
+        sys.write(&self.path.join(path), &file, &|_| Ok(()))
+    }
+
+    /// Replaces a file of a container that may have run: from inside, so that its links lead nowhere else.
+    fn replace(&self, sys: &dyn System, running: bool, path: &str, content: &str) -> Result<()> {
+        let script = "umask 022 && cat >\"$1.new\" && mv -f \"$1.new\" \"$1\"";
+        self.inside(sys, running, &["sh", "-c", script, "sh", path], content)
+    }
+
+    /// Runs a program of the container: attached where it runs, else below its root with its ids.
+    fn inside(&self, sys: &dyn System, running: bool, argv: &[&str], stdin: &str) -> Result<()> {
+        let argv = if running {
+            attach(self.id, argv)
+        } else {
+            let target = self.path.to_string_lossy();
+            self.shifted(&[&["chroot", &target], argv].concat())
+        };
+        let command = Command::new(argv).stdin(stdin).timeout(SHORT);
+        sys.run(&command)?.success(&command).map(drop)
+    }
+
+    /// Returns the argv that runs `argv` with the container's ids.
+    fn shifted(&self, argv: &[&str]) -> Vec<String> {
+        let maps = [format!("u:0:{SHIFT}:{IDS}"), format!("g:0:{SHIFT}:{IDS}")];
+        let user: &[&str] = &["lxc-usernsexec", "-m", &maps[0], "-m", &maps[1], "--"];
+        let user = if self.unprivileged { user } else { &[] };
+        user.iter().chain(argv).map(|part| (*part).to_owned()).collect()
+    }
+}
+
+/// For what takes a moment.
+const SHORT: Duration = Duration::from_mins(1);
+
+fn by_dhcp(net: &Net) -> bool {
+    net.address == Some(Address::Dhcp)
+}
+
+/// `name.domain name`, or the name alone.
+fn names(hostname: &str) -> String {
+    match hostname.split_once('.') {
+        Some((short, _)) => format!("{hostname} {short}"),
+        None => hostname.to_owned(),
+    }
+}
+
+fn hosts(hostname: &str) -> String {
+    let names = names(hostname);
+    format!(
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{names}\n::1\t\tlocalhost ip6-localhost ip6-loopback\n\
+         ff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n"
+    )
+}
+
+/// Fixed addresses are set by LXC before the container boots; the others are asked for inside.
+fn interfaces(nets: &[Net]) -> String {
+    let head = "auto lo\niface lo inet loopback\n";
+    let asked = nets
+        .iter()
+        .filter(|net| by_dhcp(net))
+        .map(|Net { name, .. }| format!("\nauto {name}\niface {name} inet dhcp\n"));
+    format!("{head}{}\nsource /etc/network/interfaces.d/*\n", asked.collect::<String>())
+}
+
+/// Returns the resolver's configuration: what is asked, else the host's, as far as it can be reached from a container.
+fn resolver(sys: &dyn System, settings: &Settings) -> Result<String> {
+    let domain =
+        |text: &str| settings.searchdomain.as_ref().map_or(text.to_owned(), |domain| format!("search {domain}\n"));
+    if !settings.nameserver.is_empty() {
+        let servers: Vec<String> = settings.nameserver.iter().map(|server| format!("nameserver {server}")).collect();
+        return Ok(format!("{}{}\n", domain(""), servers.join("\n")));
+    }
+    // Where the host runs a resolver of its own, the second has what it asks.
+    for path in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] {
+        let text = super::host::text(sys, path)?.unwrap_or_default();
+        let of = |kind: &'static str| text.lines().map(str::trim).filter(move |line| line.starts_with(kind));
+        let servers = of("nameserver ").filter(|line| !line.contains(" 127.") && !line.ends_with(" ::1"));
+        let servers: Vec<&str> = servers.collect();
+        if !servers.is_empty() {
+            let search: Vec<&str> = of("search ").take(1).collect();
+            let search = search.first().map_or_else(String::new, |line| format!("{line}\n"));
+            return Ok(format!("{}{}\n", domain(&search), servers.join("\n")));
+        }
+    }
+    Ok(domain(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_with_a_domain_answers_to_both() {
+        assert!(hosts("lilly.lab.example").contains("\n127.0.1.1\tlilly.lab.example lilly\n"));
+        assert!(hosts("lilly").contains("\n127.0.1.1\tlilly\n"));
+    }
+
+    #[test]
+    fn only_interfaces_that_ask_for_an_address_are_configured_inside() {
+        let net = |name: &str, address| Net { name: name.into(), address, ..Net::default() };
+        let text = interfaces(&[net("eth0", None), net("eth1", Some(Address::Dhcp))]);
+        assert!(text.contains("\nauto eth1\niface eth1 inet dhcp\n") && !text.contains("eth0"), "{text}");
+    }
+}

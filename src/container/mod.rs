@@ -1,0 +1,118 @@
+//! Containers: what a `Driver` can do with one. Only a driver knows whether Proxmox or plain LXC is underneath.
+mod edit;
+pub mod lxc;
+pub mod push;
+mod settings;
+pub mod template;
+
+pub use edit::{Changed, Edit, Effect, Set, edits, fixed};
+pub use settings::{Features, Mount, Net, Settings, Startup};
+
+use crate::error::{Error, Result};
+use crate::system::System;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// What makes, changes and reaches containers. Everything it does passes `sys`; what reads starts no program.
+pub trait Driver: Send + Sync {
+    /// Returns its name: `lxc` or `pct`.
+    fn name(&self) -> &'static str;
+
+    /// Returns the programs without which it can do nothing, as absolute paths.
+    fn programs(&self) -> &'static [&'static str];
+
+    /// Returns what there is under this id, from files alone.
+    fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>>;
+
+    /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
+    fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;
+
+    /// Makes settings so: written for the next start, and in a running container at once where `effect` says `Live`.
+    fn set(&self, sys: &dyn System, id: u32, found: &Found, edits: &[Edit]) -> Result<()>;
+
+    /// Returns when an edit of this container takes effect.
+    fn effect(&self, edit: &Edit, found: &Found) -> Effect;
+
+    /// Starts it; returns before it has booted.
+    fn start(&self, sys: &dyn System, id: u32) -> Result<()>;
+
+    /// Shuts it down; what doesn't within 60 s is killed.
+    fn stop(&self, sys: &dyn System, id: u32) -> Result<()>;
+
+    /// Takes it away with its data, or what is left of one that was never finished. It is stopped first.
+    fn destroy(&self, sys: &dyn System, id: u32) -> Result<()>;
+
+    /// Waits until it has booted, with its address and route, where it should have them.
+    fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()>;
+
+    /// Returns the argv that runs `argv` as root inside, with a cleared environment. stdin and stdout are 8-bit clean as
+    /// long as stdin, stdout and stderr are all no terminals.
+    fn attach(&self, id: u32, argv: &[String]) -> Vec<String>;
+
+    /// Returns the argv that opens a login shell of root inside, on a terminal.
+    fn enter(&self, id: u32) -> Vec<String>;
+
+    /// Returns what tells this very container from another one of the same id: its MAC.
+    fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>>;
+
+    /// Returns what of these settings it cannot hold to, to be said in the plan.
+    fn limits(&self, sys: &dyn System, settings: &Settings) -> Vec<String>;
+
+    /// Returns the directories in which templates are looked for by name; downloaded ones go to the first.
+    fn template_dirs(&self) -> &'static [&'static str];
+}
+
+/// What there is under an id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub what: What,
+    /// How it is set, as its next start will have it.
+    pub settings: Settings,
+    /// What is written and takes effect at its next start only. Empty where it is stopped.
+    pub owed: Vec<Owed>,
+    /// It runs.
+    pub running: bool,
+    /// The targets at which something is mounted in it now; `None` where it doesn't run or that can't be told.
+    pub mounted: Option<BTreeSet<String>>,
+    /// What holds it locked, such as `backup`.
+    pub lock: Option<String>,
+}
+
+/// What is under an id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum What {
+    /// A container.
+    #[default]
+    Container,
+    /// One of ours that a killed run left half made or half destroyed.
+    Unfinished,
+    /// A virtual machine.
+    Machine,
+    /// Something on another node of the cluster.
+    Elsewhere(String),
+}
+
+/// A setting that is written but not in effect yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The field, as `Changed` names it.
+    pub field: String,
+    /// What is in effect now.
+    pub active: Option<String>,
+}
+
+/// Where Proxmox has its tool.
+const PCT: &str = "/usr/sbin/pct";
+
+/// Returns the driver of this machine.
+pub fn driver(sys: &dyn System) -> Result<&'static dyn Driver> {
+    let proxmox = sys.lstat(Path::new(PCT)).is_ok_and(|stat| stat.is_some());
+    if proxmox {
+        return Err(Error::new("looking for a way to make containers")
+            .reason(format!("`{PCT}` is there: this is a Proxmox node, and this version drives plain LXC only"))
+            .remedy("use a Debian machine without Proxmox"));
+    }
+    Ok(&lxc::Lxc)
+}

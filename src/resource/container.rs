@@ -1,0 +1,379 @@
+//! `container`: an LXC container of this host. Everything that is Proxmox's or plain LXC's is the driver's affair.
+mod asked;
+
+use super::need::Needs;
+use super::{Ask, Change, Claim, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
+use crate::container::{self, Driver, Edit, Effect, Found, Set, Settings, What, driver, template};
+use crate::error::{Error, Result};
+use crate::ledger::ABSENT;
+use crate::system::System;
+pub(super) use asked::Container;
+use asked::Template;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+impl Resource for Container {
+    fn names(&self) -> Vec<String> {
+        vec![self.id.to_string()]
+    }
+
+    fn mistakes(&self) -> Vec<Mistake> {
+        self.all_mistakes()
+    }
+
+    fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        let driver = driver(sys)?;
+        let view = View { asked: self, settings: self.settings(), driver, ask, sys, name: self.id.to_string() };
+        let found = driver.found(sys, self.id.0)?;
+        match (ask.want, found) {
+            (_, Some(Found { what: What::Machine, .. })) => Err(view.taken("it is the id of a virtual machine")),
+            (_, Some(Found { what: What::Elsewhere(node), .. })) => {
+                Err(view.taken(&format!("it is the id of something on the node `{node}`")))
+            }
+            (Want::Absent, None) => Ok(Plan::in_sync()),
+            (Want::Absent, Some(found)) => Ok(view.absent(&found)),
+            (Want::Present, None) => view.made(&Settings::default()),
+            (Want::Present, Some(found)) if found.what == What::Unfinished => view.made(&found.settings),
+            (Want::Present, Some(found)) => view.present(&found),
+        }
+    }
+}
+
+/// One container in one check.
+struct View<'a, 'v> {
+    asked: &'a Container,
+    settings: Settings,
+    driver: &'static dyn Driver,
+    ask: &'v Ask<'v>,
+    sys: &'v dyn System,
+    name: String,
+}
+
+impl<'a> View<'a, '_> {
+    fn id(&self) -> u32 {
+        self.asked.id.0
+    }
+
+    fn machine(&self) -> Vec<Thing> {
+        vec![Thing::Machine(self.id())]
+    }
+
+    fn taken(&self, why: &str) -> Error {
+        Error::new(format!("looking at container {}", self.name)).reason(why).remedy("choose another id")
+    }
+
+    fn wait(&self, because: impl Into<String>, remedy: Option<String>, supplies: Vec<Thing>) -> Waiting {
+        Waiting { name: self.name.clone(), because: because.into(), remedy, supplies }
+    }
+
+    fn remark(&self, text: impl Into<String>) -> Remark {
+        Remark { name: self.name.clone(), text: text.into() }
+    }
+
+    /// We made it, or took it over.
+    fn is_ours(&self) -> bool {
+        let held = |claim: &Claim| claim.held.as_ref().is_some_and(|held| !held.starts_with(ABSENT));
+        self.ask.claim(&self.name).is_some_and(|claim| claim.made || held(claim))
+    }
+
+    /// One that is not there, or only half. `before` has what a new one takes over.
+    fn made(&self, before: &Settings) -> Result<Plan<'a>> {
+        let mut needs = Needs::default();
+        for program in self.driver.programs() {
+            needs.program(program, self.ask, self.sys)?;
+        }
+        let Some(asked) = &self.asked.template else {
+            return Err(Error::new(format!("making container {}", self.name))
+                .reason("there is no such container, and its recipe names no `template`"));
+        };
+        self.needs_template(&mut needs, asked)?;
+        self.needs_to_start(&mut needs)?;
+        if let Some(waiting) = needs.waiting(&self.name, self.machine()) {
+            return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
+        }
+        let (id, driver, timeout) = (self.id(), self.driver, self.ask.timeout);
+        let mut settings = self.settings.clone();
+        for net in &mut settings.nets {
+            let same = before.nets.iter().find(|is| is.name == net.name);
+            net.mac = net.mac.take().or_else(|| same.and_then(|is| is.mac.clone()));
+        }
+        let change = Change::made(&self.name, self.summary(asked)).after(needs.after.clone());
+        let create = Step::new(vec![change], move |sys| {
+            let path = asked.bring(sys, driver, timeout)?;
+            driver.create(sys, id, &settings, &path, timeout)
+        });
+        let mut plan = Plan::step(create.supplies(self.machine()));
+        if self.asked.running {
+            let change = Change::field(&self.name, "running", None, Some("true".to_owned())).after(needs.after);
+            plan.steps.push(Step::new(vec![change], move |sys| driver.start(sys, id)).supplies(self.machine()));
+        }
+        plan.remarks = self.driver.limits(self.sys, &self.settings).into_iter().map(|text| self.remark(text)).collect();
+        Ok(plan)
+    }
+
+    /// Says in few words what it will be.
+    fn summary(&self, template: &Template) -> String {
+        let mut parts = vec![format!("{} from {}", self.asked.hostname.0, template.name())];
+        parts.extend(self.settings.cores.map(|cores| format!("{cores} cores")));
+        parts.extend(self.settings.memory.map(|memory| format!("{memory} memory")));
+        parts.extend(self.settings.disk.map(|disk| format!("{disk} disk")));
+        parts.extend(self.settings.nets.iter().map(|net| format!("{} on {net}", net.name)));
+        parts.extend(self.settings.mounts.iter().map(|mount| format!("{} from {mount}", mount.target)));
+        parts.join("; ")
+    }
+
+    fn needs_template(&self, needs: &mut Needs, asked: &Template) -> Result<()> {
+        if asked.url().is_some() || template::find(self.sys, self.driver, asked.name())?.is_some() {
+            return Ok(());
+        }
+        let mut places = template::places(self.driver, asked.name());
+        if let Some(coming) =
+            places.iter().position(|path| self.ask.pending.coming(&Thing::Path(path.clone())).is_some())
+        {
+            places.swap(0, coming);
+        }
+        let Some(path) = places.into_iter().next() else { return Ok(()) };
+        let shown = path.display().to_string();
+        needs.missing(&Thing::Path(path), self.ask, || {
+            Error::new(format!("looking for the template `{}`", asked.name()))
+                .reason(format!("there is no `{shown}`"))
+                .remedy("put what makes it before this, or give `template` as { name, url, sha512 }")
+        })
+    }
+
+    fn needs_to_start(&self, needs: &mut Needs) -> Result<()> {
+        let bridges = self.settings.nets.iter().filter_map(|net| net.bridge.as_deref());
+        bridges.into_iter().try_for_each(|bridge| self.needs_bridge(needs, bridge))?;
+        self.settings.mounts.iter().try_for_each(|mount| self.needs_source(needs, &mount.source))
+    }
+
+    fn needs_bridge(&self, needs: &mut Needs, bridge: &str) -> Result<()> {
+        self.needs_path(needs, Path::new("/sys/class/net").join(bridge), || {
+            Error::new(format!("looking for the bridge `{bridge}`"))
+                .reason("it is not there")
+                .remedy(format!("put a [[bridge]] with name = \"{bridge}\" before this"))
+        })
+    }
+
+    fn needs_source(&self, needs: &mut Needs, source: &str) -> Result<()> {
+        self.needs_path(needs, PathBuf::from(source), || {
+            Error::new(format!("looking for `{source}`, which container {} mounts", self.name))
+                .reason("it is not there")
+                .remedy(format!("put a [[directory]] with path = \"{source}\" before this"))
+        })
+    }
+
+    fn needs_path(&self, needs: &mut Needs, path: PathBuf, what: impl FnOnce() -> Error) -> Result<()> {
+        match self.sys.lstat(&path) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => needs.missing(&Thing::Path(path), self.ask, what),
+            Err(error) => Err(what().because(&error)),
+        }
+    }
+
+    /// One that is there.
+    fn present(&self, found: &Found) -> Result<Plan<'a>> {
+        let mut plan = Plan::default();
+        if !self.is_ours() && !self.ask.allows(&self.ask.known.allowed.adopt, &self.name) {
+            // Not touched at all, so nothing inside is either.
+            let remedy = format!("to take it over, run again with `--adopt {}`", self.name);
+            plan.waiting.push(self.wait("it exists and is not ours", Some(remedy), self.machine()));
+            return Ok(plan);
+        }
+        if let Some(lock) = &found.lock {
+            let held = if found.running { Vec::new() } else { self.machine() };
+            plan.waiting.push(self.wait(
+                format!("it is locked ({lock})"),
+                Some("run again once that has ended".into()),
+                held,
+            ));
+            return Ok(plan);
+        }
+        let fixed = container::fixed(&self.settings, &found.settings);
+        if !fixed.is_empty() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
+            return self.replaced(found, &fixed);
+        }
+        if !fixed.is_empty() {
+            let fields: Vec<String> = fixed.iter().map(|c| format!("{} = {}", c.field, c.to)).collect();
+            let remedy = format!("to destroy it and make it anew, run again with `--replace {}`", self.name);
+            plan.waiting.push(self.wait(
+                format!("only a new container can have {}", fields.join(", ")),
+                Some(remedy),
+                Vec::new(),
+            ));
+        }
+        let edits = container::edits(&self.settings, found);
+        if let Some(waiting) = self.set(&mut plan, found, &edits)? {
+            plan.waiting.insert(0, waiting);
+            return Ok(plan);
+        }
+        self.run_state(&mut plan, found, &edits)?;
+        Ok(plan)
+    }
+
+    /// Plans the step that makes the edits; returns what holds them back instead.
+    fn set(&self, plan: &mut Plan<'a>, found: &Found, edits: &[Edit]) -> Result<Option<Waiting>> {
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        let mut needs = Needs::default();
+        for edit in edits {
+            match &edit.set {
+                Set::Net(net) => net.bridge.iter().try_for_each(|bridge| self.needs_bridge(&mut needs, bridge))?,
+                Set::Mount(mount) => self.needs_source(&mut needs, &mount.source)?,
+                _ => {}
+            }
+        }
+        let held = if found.running { Vec::new() } else { self.machine() };
+        if let Some(waiting) = needs.waiting(&self.name, held) {
+            return Ok(Some(waiting));
+        }
+        let shown = edits.iter().flat_map(|edit| edit.shown(&self.name));
+        let changes = shown.map(|change| change.after(needs.after.clone())).collect();
+        let (id, driver, found, made) = (self.id(), self.driver, found.clone(), edits.to_vec());
+        plan.steps.push(Step::new(changes, move |sys| driver.set(sys, id, &found, &made)));
+        let limits = self.driver.limits(self.sys, &only(&self.settings, edits));
+        plan.remarks.extend(limits.into_iter().map(|text| self.remark(text)));
+        Ok(None)
+    }
+
+    /// Plans start, stop and restart, or says that a restart is needed.
+    fn run_state(&self, plan: &mut Plan<'a>, found: &Found, edits: &[Edit]) -> Result<()> {
+        let (id, driver) = (self.id(), self.driver);
+        let running =
+            |from: bool, to: &str| Change::field(&self.name, "running", Some(from.to_string()), Some(to.to_owned()));
+        match (found.running, self.asked.running) {
+            (false, false) => {}
+            (true, false) => plan.steps.push(Step::new(vec![running(true, "false")], move |sys| driver.stop(sys, id))),
+            (false, true) => {
+                let mut needs = Needs::default();
+                self.needs_to_start(&mut needs)?;
+                if let Some(waiting) = needs.waiting(&self.name, self.machine()) {
+                    plan.waiting.insert(0, waiting);
+                    return Ok(());
+                }
+                let change = running(false, "true").after(needs.after);
+                plan.steps.push(Step::new(vec![change], move |sys| driver.start(sys, id)).supplies(self.machine()));
+            }
+            (true, true) => {
+                let fields = self.owed(found, edits);
+                if fields.is_empty() {
+                    return Ok(());
+                }
+                if self.ask.allows(&self.ask.known.allowed.restart, &self.name) {
+                    let step = Step::new(vec![running(true, "restarted")], move |sys| {
+                        driver.stop(sys, id)?;
+                        driver.start(sys, id)
+                    });
+                    plan.steps.push(step.supplies(self.machine()));
+                    return Ok(());
+                }
+                let because = format!("{} takes effect at a restart only", fields.join(", "));
+                let remedy = format!("run again with `--restart {}`", self.name);
+                plan.waiting.insert(0, self.wait(because, Some(remedy), Vec::new()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the fields of ours that are, or will be, written and not in effect.
+    fn owed(&self, found: &Found, edits: &[Edit]) -> Vec<String> {
+        let all = container::edits(&self.settings, &Found::default());
+        let asked: Vec<&str> = all.iter().flat_map(|edit| &edit.changes).map(|change| change.field.as_str()).collect();
+        let is_asked =
+            |field: &str| asked.iter().any(|asked| field == *asked || field.starts_with(&format!("{asked}.")));
+        let waits = edits.iter().filter(|edit| self.driver.effect(edit, found) == Effect::Restart);
+        // What goes back to what is in effect is owed no more.
+        let back = |field: &str| {
+            let to = edits
+                .iter()
+                .flat_map(|edit| &edit.changes)
+                .find(|change| change.field == field)
+                .map(|change| &change.to);
+            to.is_some() && found.owed.iter().any(|owed| owed.field == field && owed.active.as_ref() == to)
+        };
+        let written = found.owed.iter().map(|owed| owed.field.clone()).filter(|field| is_asked(field));
+        let coming = waits.flat_map(|edit| &edit.changes).map(|change| change.field.clone());
+        let mut fields: Vec<String> = written.chain(coming).filter(|field| !back(field)).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    /// Destroys it and makes it anew; it keeps its MACs.
+    fn replaced(&self, found: &Found, fixed: &[container::Changed]) -> Result<Plan<'a>> {
+        if found.settings.protection == Some(true) && self.settings.protection != Some(false) {
+            let waiting = self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new());
+            return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
+        }
+        let mut plan = self.made(&found.settings)?;
+        if plan.steps.is_empty() {
+            return Ok(plan);
+        }
+        let (id, driver) = (self.id(), self.driver);
+        let shown = |c: &container::Changed| Change::field(&self.name, &c.field, c.from.clone(), Some(c.to.clone()));
+        let mut changes = vec![Change::removed(&self.name, "the container with all that is in it")];
+        changes.extend(fixed.iter().map(shown));
+        plan.steps.insert(0, Step::new(changes, move |sys| driver.destroy(sys, id)));
+        Ok(plan)
+    }
+
+    /// One that should not be there.
+    fn absent(&self, found: &Found) -> Plan<'a> {
+        let (id, driver) = (self.id(), self.driver);
+        let mut plan = Plan::default();
+        let made = self.ask.ours(&self.name);
+        if !made && found.what != What::Unfinished {
+            plan.remarks.push(self.remark("kept: it was not made here"));
+            return plan;
+        }
+        let protected = found.settings.protection == Some(true);
+        if protected {
+            plan.waiting.push(self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new()));
+            return plan;
+        }
+        if found.what != What::Unfinished && !self.ask.allows(&self.ask.known.allowed.data, &self.name) {
+            let remedy = format!("to destroy it with all that is in it, run again with `--data {}`", self.name);
+            plan.waiting.push(self.wait("it would go with its data", Some(remedy), Vec::new()));
+            return plan;
+        }
+        let hostname = found.settings.hostname.as_deref().unwrap_or_default();
+        let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
+        plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)));
+        plan
+    }
+}
+
+/// Returns those settings that are about to change: only they are worth a remark.
+fn only(settings: &Settings, edits: &[Edit]) -> Settings {
+    let changes = |part: &str| {
+        let below = format!("{part}.");
+        edits
+            .iter()
+            .flat_map(|edit| &edit.changes)
+            .any(|change| change.field == part || change.field.starts_with(&below))
+    };
+    Settings {
+        disk: settings.disk.filter(|_| changes("disk")),
+        cores: settings.cores.filter(|_| changes("cores")),
+        swap: settings.swap.filter(|_| changes("swap")),
+        nets: settings.nets.iter().filter(|net| changes(&format!("network.{}", net.name))).cloned().collect(),
+        features: if changes("features") { settings.features } else { container::Features::default() },
+        startup: if changes("startup") { settings.startup } else { container::Startup::default() },
+        unprivileged: settings.unprivileged,
+        ..Settings::default()
+    }
+}
+
+impl Template {
+    /// Returns the path of the template, downloaded where it is not there and has a URL.
+    fn bring(&self, sys: &dyn System, driver: &dyn Driver, timeout: Duration) -> Result<PathBuf> {
+        if let Some(path) = template::find(sys, driver, self.name())? {
+            return Ok(path);
+        }
+        match self.url() {
+            Some((url, sha512)) => template::download(sys, driver, self.name(), url, sha512, timeout),
+            None => Err(Error::new(format!("looking for the template `{}`", self.name())).reason("it is not there")),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The fields of a container as a recipe gives them.
+use super::super::Mistake;
+use crate::container::{self, Settings};
+use crate::field::{AbsPath, Address, ContainerId, Cores, Digest, HostName, InterfaceName, IpAddress, Mac, Mtu, Names};
+use crate::field::{Size, Tag, Text, Vlan};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+/// An LXC container.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::resource) struct Container {
+    pub(super) id: ContainerId,
+    pub(super) hostname: HostName,
+    pub(super) template: Option<Template>,
+    #[serde(default = "yes")]
+    unprivileged: bool,
+    storage: Option<Text>,
+    #[serde(default = "eight_gib")]
+    disk: Size,
+    cores: Option<Cores>,
+    #[serde(default = "half_a_gib")]
+    memory: Size,
+    #[serde(default = "nothing")]
+    swap: Size,
+    #[serde(default)]
+    network: Vec<Network>,
+    #[serde(default)]
+    mounts: Vec<MountPoint>,
+    #[serde(default)]
+    features: Features,
+    #[serde(default = "yes")]
+    onboot: bool,
+    #[serde(default)]
+    startup: Startup,
+    nameserver: Option<Names<IpAddress>>,
+    searchdomain: Option<HostName>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    description: Option<Text>,
+    protection: Option<bool>,
+    #[serde(default = "yes")]
+    pub(super) running: bool,
+}
+
+/// A template: the name of a file, or with where it can be downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Template {
+    Named(String),
+    Downloaded(Download),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Download {
+    name: Text,
+    url: Text,
+    sha512: Digest<512>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Network {
+    name: Option<InterfaceName>,
+    bridge: InterfaceName,
+    address: Option<Address>,
+    gateway: Option<IpAddress>,
+    vlan: Option<Vlan>,
+    mtu: Option<Mtu>,
+    firewall: Option<bool>,
+    mac: Option<Mac>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MountPoint {
+    source: AbsPath,
+    target: AbsPath,
+    #[serde(default)]
+    read_only: bool,
+    #[serde(default)]
+    backup: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Features {
+    nesting: Option<bool>,
+    keyctl: Option<bool>,
+    fuse: Option<bool>,
+    mknod: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Startup {
+    order: Option<u32>,
+    up: Option<u32>,
+    down: Option<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn eight_gib() -> Size {
+    Size(8 << 30)
+}
+
+fn half_a_gib() -> Size {
+    Size(512 << 20)
+}
+
+fn nothing() -> Size {
+    Size(0)
+}
+
+impl Container {
+    /// Returns what is asked, in the driver's terms.
+    pub(super) fn settings(&self) -> Settings {
+        let Features { nesting, keyctl, fuse, mknod } = self.features;
+        let Startup { order, up, down } = self.startup;
+        Settings {
+            hostname: Some(self.hostname.0.clone()),
+            unprivileged: Some(self.unprivileged),
+            template: self.template.as_ref().map(|template| template.file_name().to_owned()),
+            storage: self.storage.as_ref().map(|storage| storage.0.clone()),
+            disk: Some(self.disk),
+            cores: self.cores.map(|cores| cores.0),
+            memory: Some(self.memory),
+            swap: Some(self.swap),
+            nets: self.network.iter().enumerate().map(|(n, net)| net.settings(n)).collect(),
+            mounts: self.mounts.iter().map(MountPoint::settings).collect(),
+            features: container::Features { nesting, keyctl, fuse, mknod },
+            onboot: Some(self.onboot),
+            startup: container::Startup { order, up, down },
+            nameserver: self.nameserver.iter().flat_map(|servers| &servers.0).map(|server| server.0).collect(),
+            searchdomain: self.searchdomain.as_ref().map(|domain| domain.0.clone()),
+            tags: self.tags.iter().map(|tag| tag.0.clone()).collect(),
+            description: self.description.as_ref().map(|text| text.0.clone()),
+            protection: self.protection,
+        }
+    }
+
+    /// Returns what is wrong with the fields together.
+    pub(super) fn all_mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let settings = self.settings();
+        let mut names = BTreeSet::new();
+        for net in &settings.nets {
+            if !names.insert(&net.name) {
+                mistakes.push(Mistake::at("network", format!("two interfaces are called `{}`", net.name)));
+            }
+            mistakes.extend(gateway_mistake(net).map(|message| Mistake::at("network", message)));
+        }
+        let mut targets = BTreeSet::new();
+        for mount in &settings.mounts {
+            if mount.target == "/" {
+                mistakes.push(Mistake::at("mounts", "`/` is the container's own"));
+            } else if !targets.insert(&mount.target) {
+                mistakes.push(Mistake::at("mounts", format!("two mounts have the target `{}`", mount.target)));
+            }
+        }
+        if self.memory.mebibytes() < 16 {
+            mistakes.push(Mistake::at("memory", "less than 16MiB"));
+        }
+        if !self.memory.0.is_multiple_of(1 << 20) {
+            mistakes.push(Mistake::at("memory", "not whole MiB"));
+        }
+        if !self.swap.0.is_multiple_of(1 << 20) {
+            mistakes.push(Mistake::at("swap", "not whole MiB"));
+        }
+        if self.disk.0 == 0 {
+            mistakes.push(Mistake::at("disk", "no disk at all"));
+        }
+        mistakes
+    }
+}
+
+/// Returns what is wrong with a gateway.
+fn gateway_mistake(net: &container::Net) -> Option<String> {
+    let gateway = net.gateway?;
+    match net.address {
+        Some(Address::Fixed(cidr)) => {
+            let same_family = gateway.is_ipv4() == cidr.address.is_ipv4();
+            let there = crate::field::Cidr { address: gateway, prefix: cidr.prefix };
+            let local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            let reached = local || (same_family && there.network() == cidr.network());
+            (!same_family || !reached).then(|| format!("the gateway `{gateway}` is not in the network of `{cidr}`"))
+        }
+        Some(Address::Dhcp) => Some(format!("the gateway `{gateway}` comes with the address, by DHCP")),
+        None => Some(format!("the gateway `{gateway}` needs an `address`")),
+    }
+}
+
+impl Network {
+    /// The nth interface is `ethN` unless it has a name.
+    fn settings(&self, n: usize) -> container::Net {
+        container::Net {
+            name: self.name.as_ref().map_or_else(|| format!("eth{n}"), |name| name.0.clone()),
+            bridge: Some(self.bridge.0.clone()),
+            address: self.address,
+            gateway: self.gateway.map(|gateway| gateway.0),
+            vlan: self.vlan.map(|vlan| vlan.0),
+            mtu: self.mtu.map(|mtu| mtu.0),
+            firewall: self.firewall,
+            mac: self.mac.as_ref().map(|mac| mac.0.clone()),
+        }
+    }
+}
+
+impl MountPoint {
+    fn settings(&self) -> container::Mount {
+        let (source, target) = (self.source.0.clone(), self.target.0.clone());
+        container::Mount { source, target, read_only: self.read_only, backup: self.backup }
+    }
+}
+
+impl Template {
+    /// Returns the file's name, or its path.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Downloaded(download) => &download.name,
+        }
+    }
+
+    /// Returns the file's name alone: by it a container remembers its template.
+    fn file_name(&self) -> &str {
+        self.name().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Returns where it can be downloaded, and its digest.
+    pub(super) fn url(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Named(_) => None,
+            Self::Downloaded(download) => Some((&download.url, &download.sha512.0)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NameOrTable;
+        impl<'de> Visitor<'de> for NameOrTable {
+            type Value = Template;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a template, or { name, url, sha512 }")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Template, E> {
+                let file = name.rsplit('/').next().unwrap_or_default();
+                let plain = |name: &str| !name.is_empty() && name != "." && name != "..";
+                if !plain(file) || (name.contains('/') && !name.starts_with('/')) {
+                    return Err(E::custom(format!("`{name}` is not a template: a file name or an absolute path")));
+                }
+                Ok(Template::Named(name.to_owned()))
+            }
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Template, M::Error> {
+                let download = Download::deserialize(MapAccessDeserializer::new(map))?;
+                if download.name.is_empty() || download.name.contains('/') || download.name.starts_with('.') {
+                    return Err(M::Error::custom("the `name` of a template is a plain file name"));
+                }
+                if !(download.url.starts_with("https://") || download.url.starts_with("http://")) {
+                    return Err(M::Error::custom("the `url` of a template is http or https"));
+                }
+                Ok(Template::Downloaded(download))
+            }
+        }
+        from.deserialize_any(NameOrTable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(fields: &str) -> Result<Container, toml::de::Error> {
+        toml::from_str(&format!("id = 201\nhostname = \"lilly\"\n{fields}"))
+    }
+
+    fn mistakes(fields: &str) -> Vec<String> {
+        parse(fields).unwrap().all_mistakes().into_iter().map(|mistake| mistake.message).collect()
+    }
+
+    #[test]
+    fn what_is_not_named_has_the_documents_defaults() {
+        let settings = parse("").unwrap().settings();
+        assert_eq!(settings.memory, Some(Size(512 << 20)));
+        assert_eq!((settings.swap, settings.disk), (Some(Size(0)), Some(Size(8 << 30))));
+        assert_eq!((settings.unprivileged, settings.onboot, settings.cores), (Some(true), Some(true), None));
+    }
+
+    #[test]
+    fn interfaces_are_numbered_unless_they_have_a_name() {
+        let container =
+            parse("network = [{ bridge = \"a\" }, { name = \"lan\", bridge = \"b\" }, { bridge = \"c\" }]").unwrap();
+        let names: Vec<String> = container.settings().nets.into_iter().map(|net| net.name).collect();
+        assert_eq!(names, ["eth0", "lan", "eth2"]);
+    }
+
+    #[test]
+    fn a_template_is_a_name_a_path_or_a_download() {
+        assert_eq!(parse("template = \"/srv/a.tar.zst\"").unwrap().settings().template.as_deref(), Some("a.tar.zst"));
+        let table =
+            format!("template = {{ name = \"a.tar\", url = \"https://x/a.tar\", sha512 = \"{}\" }}", "0".repeat(128));
+        assert_eq!(parse(&table).unwrap().template.unwrap().name(), "a.tar");
+        for bad in
+            ["\"a/b\"", "\"\"", "\"/srv/..\"", "1", "{ name = \"a\" }", "{ name = \"a\", url = \"b\", sha512 = \"c\" }"]
+        {
+            assert!(parse(&format!("template = {bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_can_only_be_wrong_together_is_a_mistake() {
+        let cases = [
+            ("network = [{ bridge = \"a\" }, { name = \"eth0\", bridge = \"b\" }]", "two interfaces are called `eth0`"),
+            (
+                "network = [{ bridge = \"a\", address = \"10.0.0.5/24\", gateway = \"10.0.1.1\" }]",
+                "the gateway `10.0.1.1` is not in the network of `10.0.0.5/24`",
+            ),
+            (
+                "network = [{ bridge = \"a\", address = \"dhcp\", gateway = \"10.0.1.1\" }]",
+                "the gateway `10.0.1.1` comes with the address, by DHCP",
+            ),
+            (
+                "mounts = [{ source = \"/a\", target = \"/m\" }, { source = \"/b\", target = \"/m/\" }]",
+                "two mounts have the target `/m`",
+            ),
+            ("mounts = [{ source = \"/a\", target = \"/\" }]", "`/` is the container's own"),
+            ("memory = \"1MiB\"", "less than 16MiB"),
+        ];
+        for (fields, message) in cases {
+            assert_eq!(mistakes(fields), [message], "{fields}");
+        }
+        assert!(
+            mistakes("network = [{ bridge = \"a\", address = \"10.0.0.5/24\", gateway = \"10.0.0.1\" }]").is_empty()
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_at_every_depth() {
+        for bad in ["core = 2", "network = [{ brige = \"a\" }]", "features = { nest = true }", "startup = { ordr = 1 }"]
+        {
+            assert!(parse(bad).unwrap_err().to_string().contains("unknown field"), "{bad}");
+        }
+    }
+}
