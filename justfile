@@ -1,0 +1,40 @@
+# Short names for what is done every day; `just` lists them. Nothing else needs this file.
+
+target := "target/x86_64-unknown-linux-gnu"
+
+_list:
+    @just --list --unsorted
+
+# What changes with every edit: formatting, lints, tests that need no machine
+check: fmt lint test
+
+fmt:
+    cargo fmt
+
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Unit, case, contract and command line tests; `just test NAME` for some
+test *filter:
+    cargo test --locked {{ filter }}
+
+# Everything, on real containers, as root
+all:
+    tests/run
+
+# How much more a converge without changes costs than reading the files
+bench:
+    cargo bench --locked --bench converge
+
+# The static binary
+release:
+    cargo build --locked --release
+    ls -l {{ target }}/release/provision
+
+# Licences, advisories, bans and sources; needs cargo-deny
+deny:
+    cargo deny --locked check
+
+# Runs what is built from this checkout: `just run plan recipes/eidolons.toml`
+run *arguments:
+    cargo run --locked --quiet -- {{ arguments }}
