@@ -9,7 +9,7 @@ mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
 pub use limits::{Digest, Mode, Period, Size};
-pub use name::{ContainerId, HostName, Principal, UnitName, UserName};
+pub use name::{AccountNumber, ContainerId, HostName, Principal, UnitName, UserName};
 pub use net::{Address, Cidr, Mac};
 pub use package::{NpmName, PackageName, VersionGlob};
 pub use path::AbsPath;

@@ -54,6 +54,26 @@ impl fmt::Display for Principal {
     }
 }
 
+/// A uid or gid; 4294967295 means "unchanged" to the kernel and is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountNumber(pub u32);
+
+impl Field for AccountNumber {
+    const EXPECTED: &'static str = "a uid or gid";
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(number) if number != u32::MAX => Ok(Self(number)),
+            _ => Err(format!("`{text}` is not a uid or gid: expected a number from 0 to 4294967294")),
+        }
+    }
+}
+
+impl fmt::Display for AccountNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// A host name as RFC 1123 has it: labels of letters, digits and `-`, at most 63 each and 253 in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(pub String);
@@ -139,7 +159,7 @@ impl fmt::Display for ContainerId {
     }
 }
 
-deserialize_field!(UserName, Principal, HostName, UnitName, ContainerId);
+deserialize_field!(UserName, Principal, AccountNumber, HostName, UnitName, ContainerId);
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +182,14 @@ mod tests {
         assert_eq!(Principal::from_text("101000"), Ok(Principal::Number(101_000)));
         assert_eq!(Principal::from_text("lilly"), Ok(Principal::Name("lilly".into())));
         assert!(Principal::from_number(-1).is_err());
+    }
+
+    #[test]
+    fn an_account_has_a_number_that_the_kernel_takes() {
+        assert_eq!(AccountNumber::from_number(1201), Ok(AccountNumber(1201)));
+        for bad in ["-1", "4294967295", "lilly", ""] {
+            assert!(AccountNumber::from_text(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

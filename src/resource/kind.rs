@@ -3,7 +3,9 @@ use super::Resource;
 use super::container::Container;
 use super::directory::Directory;
 use super::file::File;
+use super::group::Group;
 use super::package::Package;
+use super::user::User;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use toml::de::ValueDeserializer;
 
@@ -94,6 +96,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Package>("package", "name").required(&["name"]),
     Kind::of::<File>("file", "path").required(&["path"]).secrets(&["content", "source"]),
     Kind::of::<Directory>("directory", "path").required(&["path"]),
+    Kind::of::<User>("user", "name").required(&["name"]).secrets(&["password"]),
+    Kind::of::<Group>("group", "name").required(&["name"]),
 ];
 
 /// Returns the kind of that header.

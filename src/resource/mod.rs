@@ -4,12 +4,14 @@ mod container;
 mod diff;
 mod directory;
 mod file;
+mod group;
 mod kept;
 mod kind;
 mod need;
 mod package;
 mod pending;
 mod plan;
+mod user;
 
 pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Known, Want};

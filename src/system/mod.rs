@@ -7,6 +7,7 @@ mod facts;
 pub mod fingerprint;
 mod names;
 pub mod passwd;
+pub mod process;
 mod real;
 pub mod state;
 

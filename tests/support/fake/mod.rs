@@ -1,4 +1,5 @@
 //! A machine in memory: a file system and programs that are functions. It counts every write and can be killed at any of them.
+mod accounts;
 mod disk;
 mod machine;
 mod text;
@@ -12,7 +13,17 @@ use provision::system::{Command, Output};
 pub type Program = fn(&FakeMachine, &Command) -> Output;
 
 /// The programs that a fake machine has, by name.
-pub const PROGRAMS: &[(&str, Program)] = &[("true", |_, _| answer(0, "")), ("false", |_, _| answer(1, ""))];
+pub const PROGRAMS: &[(&str, Program)] = &[
+    ("true", |_, _| answer(0, "")),
+    ("false", |_, _| answer(1, "")),
+    ("useradd", accounts::useradd),
+    ("usermod", accounts::usermod),
+    ("userdel", accounts::userdel),
+    ("groupadd", accounts::groupadd),
+    ("groupmod", accounts::groupmod),
+    ("groupdel", accounts::groupdel),
+    ("chpasswd", accounts::chpasswd),
+];
 
 /// Returns an answer: code and stdout.
 pub fn answer(code: i32, stdout: &str) -> Output {

@@ -1,0 +1,89 @@
+//! A home directory: made beside with what /etc/skel holds, then renamed, so that it is there whole or not at all.
+use crate::error::{Attempt as _, Error, Result};
+use crate::system::passwd::User;
+use crate::system::{FileKind, NewFile, System};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+/// Makes the home of a user.
+pub(super) fn make(user: &User, sys: &dyn System) -> Result<()> {
+    let home = Path::new(&user.home);
+    let attempt = || format!("making the home `{}`", user.home);
+    let name = home.file_name().ok_or_else(|| Error::new(attempt()).reason("it has no name"))?;
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(".provision-new");
+    let beside = home.with_file_name(beside);
+    sys.remove_tree(&beside)?;
+    let defaults = match sys.read(Path::new("/etc/login.defs")) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).attempt(|| "reading `/etc/login.defs`".to_owned()),
+    };
+    // Nobody but root may look in, or put a link in, until it is whole.
+    sys.make_dir(&beside, 0, 0, 0o700)?;
+    copy_into(Path::new("/etc/skel"), &beside, user, sys)?;
+    sys.chown(&beside, user.uid, user.gid)?;
+    sys.chmod(&beside, parse_home_mode(&defaults))?;
+    sys.rename(&beside, home)
+}
+
+/// Copies what is in `from`; nothing there is no error.
+fn copy_into(from: &Path, to: &Path, user: &User, sys: &dyn System) -> Result<()> {
+    let names = match sys.list(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        names => names.attempt(|| format!("reading `{}`", from.display()))?,
+    };
+    for name in names {
+        let (old, new) = (from.join(&name), to.join(&name));
+        let attempt = || format!("reading `{}`", old.display());
+        let Some(is) = sys.lstat(&old).attempt(attempt)? else { continue };
+        match is.kind {
+            FileKind::File => {
+                let content = sys.read(&old).attempt(attempt)?;
+                let file = NewFile { content: &content, uid: user.uid, gid: user.gid, mode: is.mode };
+                sys.write(&new, &file, &|_| Ok(()))?;
+            }
+            FileKind::Link => {
+                sys.symlink(&sys.read_link(&old).attempt(attempt)?, &new, user.uid, user.gid)?;
+            }
+            FileKind::Directory => {
+                sys.make_dir(&new, 0, 0, 0o700)?;
+                copy_into(&old, &new, user, sys)?;
+                sys.chown(&new, user.uid, user.gid)?;
+                sys.chmod(&new, is.mode)?;
+            }
+            FileKind::Other => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns the mode of a new home by login.defs(5): `HOME_MODE`, else what `UMASK` leaves.
+fn parse_home_mode(defaults: &str) -> u32 {
+    let octal = |name: &str| {
+        defaults.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next()? == name).then(|| u32::from_str_radix(words.next()?, 8).ok()).flatten()
+        })
+    };
+    octal("HOME_MODE").unwrap_or_else(|| 0o777 & !octal("UMASK").unwrap_or(0o022)) & 0o7777
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_home_mode;
+
+    #[test]
+    fn the_machine_says_which_mode_a_home_has() {
+        for (defaults, mode) in [
+            ("", 0o755),
+            ("# HOME_MODE 0700\nUMASK\t\t027\n", 0o750),
+            ("UMASK 022\nHOME_MODE\t0700\n", 0o700),
+            ("HOME_MODE x\n", 0o755),
+        ] {
+            assert_eq!(parse_home_mode(defaults), mode, "{defaults}");
+        }
+    }
+}
