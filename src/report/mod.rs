@@ -1,10 +1,17 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
+mod alike;
+mod change;
 mod failure;
 mod json;
+mod lines;
+mod plan;
 mod style;
+mod summary;
 
 pub use failure::error_text;
 pub use json::Json;
+pub use lines::Lines;
+pub use plan::{Labels, Plan};
 pub use style::Style;
 
 use crate::event::Envelope;

@@ -53,6 +53,16 @@ pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
+/// Returns lines, each with blanks before it.
+pub(super) fn indented<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, blanks: usize) -> String {
+    lines.into_iter().fold(String::new(), |mut text, line| {
+        text.extend(std::iter::repeat_n(' ', blanks));
+        text.push_str(line.as_ref());
+        text.push('\n');
+        text
+    })
+}
+
 /// Returns words in lines of at most `width` columns, or one word, where that is wider.
 pub(super) fn wrap<'a>(words: impl IntoIterator<Item = &'a str>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
