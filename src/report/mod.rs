@@ -1,6 +1,7 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
 mod alike;
 mod change;
+mod checklist;
 mod failure;
 mod json;
 mod lines;
@@ -8,6 +9,7 @@ mod plan;
 mod style;
 mod summary;
 
+pub use checklist::{Cell, Checklist, Mark, checklist};
 pub use failure::error_text;
 pub use json::Json;
 pub use lines::Lines;
