@@ -117,6 +117,7 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
             scope,
             course,
             tally: &mut tally,
+            fresh: BTreeMap::new(),
             kept: BTreeSet::new(),
         };
         visit.run()?;
@@ -167,6 +168,8 @@ struct Visit<'a> {
     tally: &'a mut Tally,
     /// The names of which a remark was made.
     kept: BTreeSet<String>,
+    /// What was made of it so far.
+    fresh: BTreeMap<Id, Claim>,
 }
 
 impl<'a> Visit<'a> {
@@ -317,6 +320,7 @@ impl<'a> Visit<'a> {
             let outcome = (step.apply)(self.scope.sys);
             self.scope.sys.facts().forget();
             for change in step.changes {
+                self.claim_anew(&change);
                 if !made.contains(&change) {
                     made.push(change);
                 }
@@ -327,6 +331,17 @@ impl<'a> Visit<'a> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// What was made just now is ours, and known as what it was made.
+    fn claim_anew(&mut self, change: &Change) {
+        let id = Id::new(self.item.job.machine, &self.item.job.kind, &change.name);
+        let known = self.scope.known.claims.get(&id).cloned();
+        let claim = self.fresh.entry(id).or_insert_with(|| known.unwrap_or_default());
+        claim.made |= change.makes();
+        if let Some(to) = &change.to {
+            claim.last.insert(change.field.clone(), to.clone());
+        }
     }
 
     /// After a failed step only the names that still differ have failed.
@@ -507,6 +522,7 @@ impl<'a> Visit<'a> {
             secret: &self.item.job.secret,
             unknown: &self.item.job.unknown,
             peers: self.peers,
+            fresh: &self.fresh,
             known: self.scope.known,
             pending: &self.course.pending,
             timeout: self.item.job.timeout,

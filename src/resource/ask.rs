@@ -89,6 +89,8 @@ pub struct Ask<'a> {
     pub unknown: &'a BTreeSet<String>,
     /// The names of all resources of this kind on this machine in this job, to read them in one go.
     pub peers: &'a [String],
+    /// What this very apply has made of it so far; goes before what is `known`.
+    pub fresh: &'a BTreeMap<Id, Claim>,
     /// Claims, acknowledgements, what was allowed.
     pub known: &'a Known,
     /// What earlier steps will supply.
@@ -105,7 +107,8 @@ impl<'a> Ask<'a> {
 
     /// Returns what the ledger knows of a name.
     pub fn claim(&self, name: &str) -> Option<&'a Claim> {
-        self.known.claims.get(&self.id(name))
+        let id = self.id(name);
+        self.fresh.get(&id).or_else(|| self.known.claims.get(&id))
     }
 
     /// Returns whether we made it, so that it is ours to take away.
