@@ -3,7 +3,7 @@ use crate::agent::{Agent, Job, Launch};
 use crate::container::{Driver, push};
 use crate::engine::{Course, Mode, Scope, Tally, converge};
 use crate::error::{Error, Result};
-use crate::event::{Event, Label, Outcome, Sink};
+use crate::event::{Event, Outcome, Sink};
 use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::recipe::{Lane, Stage};
@@ -29,6 +29,8 @@ pub struct Fleet<'a> {
     pub known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
     /// Where the events of a lane go; `None`: of what is in no lane.
     pub sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
+    /// Says who stands under a container's id: what was known of another one is void.
+    pub identify: &'a (dyn Fn(Machine, &str) -> Result<()> + Sync),
     /// The binary that is pushed into containers.
     pub binary: &'a push::Binary,
     /// How many lanes run side by side.
@@ -64,11 +66,12 @@ impl<'a> Fleet<'a> {
         sys: &'a dyn System,
         known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
         sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
+        identify: &'a (dyn Fn(Machine, &str) -> Result<()> + Sync),
         binary: &'a push::Binary,
     ) -> Self {
         let driver = crate::container::driver(sys);
         let (turn, agents) = (Mutex::default(), Mutex::default());
-        Self { stages, driver, sys, known, sink, binary, jobs: 8, only: &[], turn, agents }
+        Self { stages, driver, sys, known, sink, identify, binary, jobs: 8, only: &[], turn, agents }
     }
 
     /// Goes through all stages once. A failure ends its lane; after a barrier, that lane's continuation and what stands
@@ -78,7 +81,8 @@ impl<'a> Fleet<'a> {
         let mut trunk = Course::default();
         let mut lanes: BTreeMap<&str, Course> = BTreeMap::new();
         let mut seen: Vec<u32> = Vec::new();
-        let ordered: Vec<&Stage> = if pass.destroy { self.stages.iter().rev().collect() } else { self.stages.iter().collect() };
+        let ordered: Vec<&Stage> =
+            if pass.destroy { self.stages.iter().rev().collect() } else { self.stages.iter().collect() };
         for stage in ordered {
             match stage {
                 Stage::Plain(items) => {
@@ -149,7 +153,14 @@ impl<'a> Fleet<'a> {
 
     /// Goes through the items of a lane, a segment a machine. `seen` holds the containers whose agent already has jobs of
     /// this pass.
-    fn walk(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink, seen: &mut Vec<u32>) -> Result<Tally> {
+    fn walk(
+        &self,
+        items: &[Item],
+        pass: Pass,
+        course: &mut Course,
+        sink: &dyn Sink,
+        seen: &mut Vec<u32>,
+    ) -> Result<Tally> {
         let mut tally = Tally::default();
         let mut segments: Vec<&[Item]> = items.chunk_by(|a, b| a.job.machine == b.job.machine).collect();
         if pass.destroy {
@@ -200,12 +211,12 @@ impl<'a> Fleet<'a> {
         }
         let identity = driver.identity(self.sys, id)?;
         if !driver.found(self.sys, id)?.is_some_and(|found| found.running) {
-            return self.without(&itself, identity, items, pass, course, sink);
+            return self.without(&itself, identity.as_deref(), items, pass, course, sink);
+        }
+        if let Some(identity) = &identity {
+            (self.identify)(machine, identity)?;
         }
         let known = (self.known)(machine, identity.as_deref());
-        if let (Mode::Apply, Some(identity)) = (pass.mode, identity) {
-            sink.emit(Event::Identified { machine, identity })?;
-        }
         let agent = self.agents().remove(&id);
         let mut agent = match agent {
             Some(agent) => agent,
@@ -239,13 +250,23 @@ impl<'a> Fleet<'a> {
     }
 
     /// A container that is not there or does not run.
-    fn without(&self, itself: &Id, identity: Option<String>, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
+    fn without(
+        &self,
+        itself: &Id,
+        identity: Option<&str>,
+        items: &[Item],
+        pass: Pass,
+        course: &mut Course,
+        sink: &dyn Sink,
+    ) -> Result<Tally> {
         let Machine::Container(id) = items[0].job.machine else { return Ok(Tally::default()) };
         if pass.destroy {
             return Ok(Tally::default());
         }
         match course.pending.missing(&Thing::Machine(id)) {
-            Missing::Held(by) => end_all(items, &Outcome::Waiting { because: format!("waits for {by}"), remedy: None }, sink),
+            Missing::Held(by) => {
+                end_all(items, &Outcome::Waiting { because: format!("waits for {by}"), remedy: None }, sink)
+            }
             Missing::Nowhere if pass.mode == Mode::Plan || pass.mode == Mode::Apply => {
                 let error = Error::new(format!("working in container {id}"))
                     .reason("it is not there, or does not run, and nothing before this makes or starts it")
@@ -261,7 +282,7 @@ impl<'a> Fleet<'a> {
             }
             Missing::After(_) | Missing::Nowhere => {
                 // What is not there counts as empty inside.
-                let known = (self.known)(Machine::Container(id), identity.as_deref());
+                let known = (self.known)(Machine::Container(id), identity);
                 let outer = std::mem::take(&mut course.pending);
                 course.pending.opaque(itself);
                 let tally = converge(items, self.scope(pass, &known, &Empty, sink), course);

@@ -1,2 +1,10 @@
-//! `provision`: parse the command line, run, exit with the code the design gives.
-fn main() {}
+//! `provision`: pin the name service, parse the command line, run, exit with the code the design gives.
+use provision::{cli, system};
+use std::process::exit;
+
+fn main() {
+    exit(match system::pin_name_service() {
+        Ok(()) => cli::main(),
+        Err(error) => cli::refuse(&error),
+    });
+}

@@ -7,5 +7,6 @@
     clippy::unwrap_used,
     reason = "a test binary has no outside, shares its support and looks at the machine itself"
 )]
+mod agent;
 mod kinds;
 mod support;

@@ -1,8 +1,10 @@
 //! Both ends of the pipe into a container: one agent a container and run, fed jobs on stdin, answering with events on stdout.
 mod far;
+mod lock;
 mod near;
 
 pub use far::serve;
+pub use lock::lock;
 pub use near::{Agent, Launch};
 
 use crate::engine::{Mode, Tally};

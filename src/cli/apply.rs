@@ -1,0 +1,61 @@
+//! `apply`: the plan, a question on a terminal, and the changes.
+use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::session::{Access, Purpose, Session, reporter};
+use super::{Exit, prompt};
+use crate::engine::Mode;
+use crate::event::{Event, Sink};
+use crate::lanes::{Pass, Passed};
+use crate::recipe::SecretsMode;
+
+/// Brings host and containers to what the recipe says; shows the plan first and, on a terminal, asks.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provision apply eidolons.toml\n  provision apply eidolons.toml --yes --restart 203\n  \
+                        provision apply web.toml --var domain=example.org"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
+    allow: AllowArgs,
+    /// Does not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Args {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let purpose = Purpose {
+            command: "apply",
+            access: Access::Write,
+            secrets: SecretsMode::Required,
+            reach: self.reach.clone(),
+            allow: &self.allow,
+            reporter: reporter(global),
+        };
+        let session = Session::open(global, &self.recipe, purpose)?;
+        let asks = !self.yes && !global.json && prompt::is_somebody_there();
+        session.run(|go| {
+            let planned = go(Pass { mode: Mode::Plan, destroy: false })?;
+            let empty = planned.tally.changed == 0 && planned.tally.due == 0;
+            if planned.stopped.is_some() || empty {
+                return session.end(&planned, false);
+            }
+            session.hub.emit(Event::PlanEnded)?;
+            if asks && planned.tally.changed > 0 && !prompt::agrees("apply these changes?")? {
+                let text = "nothing was changed".to_owned();
+                session.hub.emit(Event::Warned { text })?;
+                return session.end(&Passed { tally: nothing_done(&planned), stopped: None }, false);
+            }
+            let passed = go(Pass { mode: Mode::Apply, destroy: false })?;
+            session.end(&passed, false)
+        })
+    }
+}
+
+fn nothing_done(planned: &Passed) -> crate::engine::Tally {
+    crate::engine::Tally { changed: 0, ..planned.tally.clone() }
+}

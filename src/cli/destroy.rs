@@ -1,0 +1,62 @@
+//! `destroy`: takes away what is ours, in reverse order.
+use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::session::{Access, Purpose, Session, reporter};
+use super::{Exit, prompt};
+use crate::engine::Mode;
+use crate::error::Error;
+use crate::event::{Event, Sink};
+use crate::lanes::Pass;
+use crate::recipe::SecretsMode;
+
+/// Takes away what this recipe made, in reverse order; containers and other data only where `--data` names them.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provision destroy eidolons.toml\n  provision destroy eidolons.toml --data 207 --only '*container:207'"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    reach: ReachArgs,
+    /// Destroys this container, or other data, too. May be repeated.
+    #[arg(long, value_name = "ID")]
+    data: Vec<String>,
+    /// Does not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Args {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let allow = AllowArgs { data: self.data.clone(), ..AllowArgs::default() };
+        let asks = !self.yes && prompt::is_somebody_there();
+        if !self.yes && !asks {
+            return Err(Exit::Usage(
+                Error::new("destroying without a terminal").remedy("look at the recipe, then give `--yes`"),
+            ));
+        }
+        let purpose = Purpose {
+            command: "destroy",
+            access: Access::Write,
+            secrets: SecretsMode::AtHand,
+            reach: self.reach.clone(),
+            allow: &allow,
+            reporter: reporter(global),
+        };
+        let session = Session::open(global, &self.recipe, purpose)?;
+        session.run(|go| {
+            let planned = go(Pass { mode: Mode::Plan, destroy: true })?;
+            if planned.tally.changed == 0 || planned.stopped.is_some() {
+                return session.end(&planned, false);
+            }
+            session.hub.emit(Event::PlanEnded)?;
+            if asks && !prompt::agrees("take all of this away?")? {
+                session.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
+                return session.end(&crate::lanes::Passed::default(), false);
+            }
+            let passed = go(Pass { mode: Mode::Apply, destroy: true })?;
+            session.end(&passed, false)
+        })
+    }
+}

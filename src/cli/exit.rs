@@ -1,0 +1,45 @@
+//! How a command ends: an exit code, and what is said about it.
+use crate::error::Error;
+use crate::recipe::Mistakes;
+use crate::report::error_text;
+use std::io::Write;
+
+/// Why a command ended without doing what it is for.
+#[derive(Debug)]
+pub(super) enum Exit {
+    /// Something failed: 1.
+    Failed(Error),
+    /// The recipe is wrong, nothing was touched: 2.
+    Mistakes(Mistakes),
+    /// The command line, or what it names, is wrong: 2.
+    Usage(Error),
+    /// Another run holds the lock: 5.
+    Locked(Error),
+}
+
+impl Exit {
+    /// Says it on stderr and returns the code.
+    pub(super) fn say(&self, color: bool) -> i32 {
+        let (text, code) = match self {
+            Self::Failed(error) => (error_text(error, color), 1),
+            Self::Mistakes(mistakes) => (mistakes.render(color), 2),
+            Self::Usage(error) => (error_text(error, color), 2),
+            Self::Locked(error) => (error_text(error, color), 5),
+        };
+        // There is nobody left to tell if stderr is closed.
+        drop(writeln!(std::io::stderr(), "{}", text.trim_end()));
+        code
+    }
+}
+
+impl From<Error> for Exit {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Mistakes> for Exit {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Mistakes(mistakes)
+    }
+}

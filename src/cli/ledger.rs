@@ -1,0 +1,34 @@
+//! `ledger verify`: walks the ledger's chain.
+use super::Exit;
+use super::options::Global;
+use crate::error::{Attempt, Error};
+use crate::ledger::Ledger;
+use std::io::Write;
+
+/// Looks at the ledger.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Walks the whole chain and says where it breaks.
+    #[command(after_help = "Examples:\n  provision ledger verify\n  provision ledger verify --state-dir /srv/state")]
+    Verify,
+}
+
+impl Command {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let Self::Verify = self;
+        let path = global.state_dir.join("ledger.jsonl");
+        let verified = Ledger::verify(&global.state_dir)?;
+        if !verified.breaks.is_empty() {
+            let error = Error::new(format!("verifying `{}`", path.display()));
+            let error = verified.breaks.iter().fold(error, |error, flaw| error.reason(flaw.to_string()));
+            return Err(error.remedy("restore the ledger from a copy, or find out who changed it").into());
+        }
+        let torn = verified.torn.map_or(String::new(), |torn| {
+            format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)
+        });
+        let text = format!("{}: {} lines, whole{torn}; head {}", path.display(), verified.lines, verified.head);
+        writeln!(std::io::stdout(), "{text}").attempt(|| "printing".to_owned())?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,85 @@
+//! The command line: one file a command, each its arguments and its run.
+mod ack;
+mod agent;
+mod apply;
+mod destroy;
+mod enter;
+mod exit;
+mod facts;
+mod ledger;
+mod options;
+mod plan;
+mod prompt;
+mod session;
+mod test;
+mod validate;
+
+use exit::Exit;
+
+use clap::{Parser, Subcommand};
+use options::Global;
+
+/// Brings this host and its LXC containers to what a recipe says.
+///
+/// Run it again and it repairs whatever has drifted. `provision plan` shows what would be done; `provision apply` does it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "provision",
+    version,
+    after_help = "Examples:\n  provision plan eidolons.toml\n  provision apply eidolons.toml\n  provision status eidolons.toml\n\n\
+                  Exit codes: 0 converged, 1 something failed, 2 recipe or command line wrong, 3 waiting for a person,\n\
+                  4 `plan --check` found differences, 5 another run holds the lock, 130 or 143 interrupted."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Apply(apply::Args),
+    Plan(plan::Args),
+    Test(test::Args),
+    Validate(validate::Args),
+    Ack(ack::Args),
+    Enter(enter::Args),
+    Destroy(destroy::Args),
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    #[command(hide = true)]
+    Agent(agent::Args),
+}
+
+/// Parses the command line, runs the command and returns the exit code.
+pub fn main() -> i32 {
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads any more is no failure.
+            drop(error.print());
+            return error.exit_code();
+        }
+    };
+    let outcome = match command {
+        Command::Apply(args) => args.run(&global),
+        Command::Plan(args) => args.run(&global),
+        Command::Test(args) => args.run(&global),
+        Command::Validate(args) => args.run(&global),
+        Command::Ack(args) => args.run(&global),
+        Command::Enter(args) => args.run(&global),
+        Command::Destroy(args) => args.run(&global),
+        Command::Ledger(command) => command.run(&global),
+        Command::Agent(_) => agent::Args::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(exit) => exit.say(global.color_on_stderr()),
+    }
+}
+
+/// Says why nothing can be done at all, and returns the exit code.
+pub fn refuse(error: &crate::error::Error) -> i32 {
+    Exit::Failed(error.clone()).say(false)
+}

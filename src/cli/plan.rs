@@ -1,0 +1,44 @@
+//! `plan`: what an apply would do. Writes nothing, takes no lock.
+use super::Exit;
+use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::session::{Access, Purpose, Session, reporter};
+use crate::engine::Mode;
+use crate::lanes::Pass;
+use crate::recipe::SecretsMode;
+
+/// Shows what an apply would change, and why: new, edited or drifted.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provision plan eidolons.toml\n  provision plan eidolons.toml --check --only '201/*'"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
+    allow: AllowArgs,
+    /// Exits 4 where something differs.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Args {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let purpose = Purpose {
+            command: "plan",
+            access: Access::Read,
+            secrets: SecretsMode::AtHand,
+            reach: self.reach.clone(),
+            allow: &self.allow,
+            reporter: reporter(global),
+        };
+        let session = Session::open(global, &self.recipe, purpose)?;
+        session.run(|go| {
+            let passed = go(Pass { mode: Mode::Plan, destroy: false })?;
+            let differences = self.check && passed.tally.changed > 0;
+            session.end(&passed, differences)
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
+use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::{Exit, facts};
+use crate::container::{driver, push};
+use crate::engine::Tally;
+use crate::error::{Attempt, Error};
+use crate::event::{Event, Sink, Started};
+use crate::hub::Hub;
+use crate::id::Machine;
+use crate::interrupt;
+use crate::item::Item;
+use crate::lanes::{Fleet, Pass, Passed};
+use crate::ledger::{Ledger, Lock, LockError, Writer};
+use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
+use crate::report::{self, Reporter};
+use crate::resource::{Allowed, Known};
+use crate::system::{Real, System};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Whether a command only looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Takes no lock, writes nothing.
+    Read,
+    /// Holds the lock, writes the ledger.
+    Write,
+}
+
+/// A run on a recipe.
+pub(super) struct Session {
+    /// The host.
+    pub(super) sys: Real,
+    /// The recipe.
+    pub(super) recipe: Recipe,
+    /// Where it was found.
+    pub(super) found: String,
+    /// Where events go.
+    pub(super) hub: Arc<Hub>,
+    identity: String,
+    binary: push::Binary,
+    allowed: Allowed,
+    reach: ReachArgs,
+}
+
+/// What to open a session for.
+pub(super) struct Purpose<'a> {
+    /// The command: `apply`.
+    pub(super) command: &'a str,
+    /// Whether it only looks.
+    pub(super) access: Access,
+    /// Whether secrets must be at hand.
+    pub(super) secrets: SecretsMode,
+    /// How much of the recipe.
+    pub(super) reach: ReachArgs,
+    /// What a person allowed.
+    pub(super) allow: &'a AllowArgs,
+    /// How it is shown.
+    pub(super) reporter: Box<dyn Reporter>,
+}
+
+impl Session {
+    /// Loads the recipe, opens the ledger and begins the run.
+    pub(super) fn open(global: &Global, args: &RecipeArgs, purpose: Purpose<'_>) -> Result<Self, Exit> {
+        let sys = Real::new(global.state_dir.clone());
+        let interrupt = interrupt::flag()?;
+        let (recipe, found, book) = match purpose.access {
+            Access::Read => {
+                let ledger = Ledger::open(&global.state_dir)?;
+                let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
+                (recipe, found, Hub::reading(ledger, purpose.reporter))
+            }
+            Access::Write => {
+                // A wrong recipe touches nothing: it is read before the lock makes the state directory.
+                load(global, args, &sys, "", SecretsMode::AtHand)?;
+                let ledger = write_ledger(global, purpose.command)?;
+                let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
+                (recipe, found, Hub::writing(ledger, purpose.reporter))
+            }
+        };
+        let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
+        hub.start(Started {
+            recipe: recipe.name.clone(),
+            file: found.clone(),
+            command: purpose.command.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        let identity = machine_id(&sys);
+        hub.identify(Machine::Host, &identity)?;
+        let binary = running_binary(&sys, &recipe)?;
+        let (allowed, reach) = (purpose.allow.allowed(), purpose.reach);
+        Ok(Self { sys, recipe, found, hub, identity, binary, allowed, reach })
+    }
+
+    /// Goes over the stages with what `work` does with the fleet, then ends its agents.
+    pub(super) fn run<T>(
+        &self,
+        work: impl FnOnce(&dyn Fn(Pass) -> Result<Passed, Error>) -> Result<T, Exit>,
+    ) -> Result<T, Exit> {
+        let known = |machine: Machine, identity: Option<&str>| -> Known {
+            let identity = if machine == Machine::Host { &self.identity } else { identity.unwrap_or_default() };
+            Known { allowed: self.allowed.clone(), ..self.hub.known(machine, identity) }
+        };
+        let sink = |lane: Option<&str>| -> Box<dyn Sink> { Box::new(self.hub.lane(lane)) };
+        let identify = |machine: Machine, identity: &str| self.hub.identify(machine, identity);
+        let mut fleet = Fleet::new(&self.recipe.stages, &self.sys, &known, &sink, &identify, &self.binary);
+        fleet.jobs = usize::from(self.reach.jobs);
+        fleet.only = &self.reach.only;
+        self.identify_containers()?;
+        let outcome = work(&|pass| fleet.pass(pass));
+        fleet.end();
+        outcome
+    }
+
+    /// Says which containers stand under the recipe's ids before anything is asked of the ledger about them.
+    fn identify_containers(&self) -> Result<(), Error> {
+        for id in containers(&self.recipe.stages) {
+            if let Some(identity) = driver(&self.sys)?.identity(&self.sys, id)? {
+                self.hub.identify(Machine::Container(id), &identity)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns every item of the recipe with its lane.
+    pub(super) fn items(&self) -> impl Iterator<Item = (Option<&str>, &Item)> {
+        self.recipe
+            .stages
+            .iter()
+            .flat_map(|stage| match stage {
+                Stage::Plain(items) => vec![(None, items.as_slice())],
+                Stage::Lanes(lanes) => {
+                    lanes.iter().map(|lane| (Some(lane.name.as_str()), lane.items.as_slice())).collect()
+                }
+            })
+            .flat_map(|(lane, items)| items.iter().map(move |item| (lane, item)))
+    }
+
+    /// Returns the names of the lanes, in the order of their first stage.
+    pub(super) fn lanes(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (lane, _) in self.items() {
+            if let Some(lane) = lane.filter(|lane| !names.iter().any(|name| name == lane)) {
+                names.push(lane.to_owned());
+            }
+        }
+        names
+    }
+
+    /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.
+    pub(super) fn end(&self, passed: &Passed, differences: bool) -> Result<i32, Exit> {
+        let code = exit_code(&passed.tally, differences);
+        let code = if passed.stopped.is_some() { interrupt::exit_code().unwrap_or(code) } else { code };
+        if let Some(id) = &passed.stopped {
+            let text = format!("interrupted; {id} and what comes after it were not tried: run the same command again");
+            self.hub.emit(Event::Warned { text })?;
+        }
+        self.hub.end(code, &passed.tally)?;
+        Ok(code)
+    }
+}
+
+/// Returns the binary that runs; nothing where no container needs it.
+fn running_binary(sys: &dyn System, recipe: &Recipe) -> Result<push::Binary, Error> {
+    let path = Path::new("/proc/self/exe");
+    let none = containers(&recipe.stages).is_empty();
+    let bytes = if none { Vec::new() } else { sys.read(path).attempt(|| "reading the binary that runs".to_owned())? };
+    Ok(push::Binary::new(bytes))
+}
+
+fn exit_code(tally: &Tally, differences: bool) -> i32 {
+    match tally {
+        tally if tally.failed + tally.failed_tests > 0 => 1,
+        tally if tally.waiting > 0 => 3,
+        _ if differences => 4,
+        _ => 0,
+    }
+}
+
+fn load(
+    global: &Global,
+    args: &RecipeArgs,
+    sys: &Real,
+    key: &str,
+    secrets: SecretsMode,
+) -> Result<(Recipe, String), Exit> {
+    let found = recipe::find(&args.recipe).map_err(Exit::Usage)?;
+    #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+    let env = |name: &str| std::env::var(name).ok();
+    let options = Options {
+        vars: args.var.clone(),
+        facts: facts::read(sys),
+        env: &env,
+        secrets,
+        state_dir: global.state_dir.clone(),
+        key: key.to_owned(),
+    };
+    let recipe = recipe::load(&found.path, found.files.as_ref(), &options)?;
+    Ok((recipe, found.to_string()))
+}
+
+/// Takes the lock of the state directory and opens its ledger to write.
+pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exit> {
+    let lock = Lock::take(&global.state_dir, command, SystemTime::now()).map_err(|error| match error {
+        LockError::Held(_) => Exit::Locked(error.into()),
+        LockError::Failed(error) => Exit::Failed(error),
+    })?;
+    Ok(Writer::open(lock)?)
+}
+
+/// Returns how a run is shown: as JSON or as text.
+pub(super) fn reporter(global: &Global) -> Box<dyn Reporter> {
+    let out = Box::new(std::io::stdout());
+    Box::new(report::Json::new(out))
+}
+
+fn machine_id(sys: &dyn System) -> String {
+    let read = sys.read(Path::new("/etc/machine-id")).attempt(|| "reading `/etc/machine-id`".to_owned());
+    read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).unwrap_or_default()
+}
+
+fn containers(stages: &[Stage]) -> BTreeSet<u32> {
+    let items = stages.iter().flat_map(|stage| match stage {
+        Stage::Plain(items) => vec![items],
+        Stage::Lanes(lanes) => lanes.iter().map(|lane| &lane.items).collect(),
+    });
+    let named = items.flatten().flat_map(|item| match item.job.machine {
+        Machine::Container(id) => vec![id],
+        Machine::Host if item.job.kind == "container" => {
+            item.resource.names().iter().filter_map(|name| name.parse().ok()).collect()
+        }
+        Machine::Host => Vec::new(),
+    });
+    named.collect()
+}

@@ -1,0 +1,37 @@
+//! `validate`: reads a recipe and says what is wrong with it. Touches no machine.
+use super::Exit;
+use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::session::{Access, Purpose, Session};
+use crate::error::Attempt;
+use crate::recipe::SecretsMode;
+use crate::report::Silent;
+use std::io::Write;
+
+/// Reads a recipe and everything that it includes, and names every mistake. Looks at no machine.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  provision validate eidolons.toml\n  provision validate web.toml --var domain=example.org"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+}
+
+impl Args {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let purpose = Purpose {
+            command: "validate",
+            access: Access::Read,
+            secrets: SecretsMode::AtHand,
+            reach: ReachArgs { only: Vec::new(), jobs: 1 },
+            allow: &AllowArgs::default(),
+            reporter: Box::new(Silent),
+        };
+        let session = Session::open(global, &self.recipe, purpose)?;
+        let count = session.items().map(|(_, item)| item.ids().len()).sum::<usize>();
+        writeln!(std::io::stdout(), "{}: `{}` is right: {count} resources", session.found, session.recipe.name)
+            .attempt(|| "printing".to_owned())?;
+        Ok(0)
+    }
+}

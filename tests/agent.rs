@@ -1,0 +1,79 @@
+//! The pipe into a container: what comes out of one is hostile input.
+use crate::support::recorder::Recorder;
+use provision::agent::{Agent, Job, Launch, serve};
+use provision::engine::Mode;
+use provision::error::Error;
+use provision::id::Machine;
+use provision::resource::Known;
+use provision::system::Empty;
+use std::collections::BTreeMap;
+
+const MACHINE: Machine = Machine::Container(201);
+
+fn job() -> Job {
+    Job {
+        mode: Mode::Apply,
+        destroy: false,
+        fresh: true,
+        known: Known::default(),
+        only: Vec::new(),
+        gates: BTreeMap::new(),
+        changed: false,
+        items: Vec::new(),
+    }
+}
+
+/// An agent that answers with these lines, whatever it is asked.
+fn answering(lines: &str) -> Result<Launch, Error> {
+    let script = format!("printf '%s\\n' '\"ready\"'; read -r job; printf '%b' '{lines}'; read -r more");
+    Agent::launch(MACHINE, &["sh".into(), "-c".into(), script])
+}
+
+fn refusal(lines: &str) -> String {
+    let Ok(Launch::Running(mut agent)) = answering(lines) else { panic!("it says that it is ready") };
+    let recorder = Recorder::default();
+    let error = agent.work(job(), &recorder).expect_err("it must be refused");
+    agent.end();
+    format!("{error}: {}", error.causes.join(": "))
+}
+
+#[test]
+fn an_agent_that_speaks_of_another_machine_is_refused() {
+    let event = r#"{"event":{"event":"finished","id":"host/file:/etc/shadow","outcome":{"outcome":"in-sync"}}}\n"#;
+    assert!(refusal(event).contains("it sent an event about host/file:/etc/shadow"), "{}", refusal(event));
+}
+
+#[test]
+fn an_agent_that_claims_to_have_held_what_is_another_machines_is_refused() {
+    let done = r#"{"done":{"tally":{"in_sync":0,"changed":0,"waiting":0,"failed":0,"failed_tests":0,"skipped":0,"due":0,"held":{"202/file:/x":"d"}},"gates":{},"failed":null,"changed":false,"stopped":null}}\n"#;
+    assert!(refusal(done).contains("it sent a report about 202/file:/x"), "{}", refusal(done));
+}
+
+#[test]
+fn what_is_no_answer_is_an_error_and_no_panic() {
+    assert!(refusal("{\\n").contains("reading from the agent in 201"));
+    assert!(refusal("garbage").contains("torn or too long"));
+}
+
+#[test]
+fn an_agent_that_ends_before_its_job_is_done_is_an_error_with_what_it_printed() {
+    let script = "printf '%s\\n' '\"ready\"'; read -r job; echo no space left on device >&2; exit 3";
+    let Ok(Launch::Running(mut agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script.into()]) else {
+        panic!("it says that it is ready")
+    };
+    let error = agent.work(job(), &Recorder::default()).expect_err("it ended");
+    assert_eq!(error.output, ["no space left on device"]);
+}
+
+#[test]
+fn a_binary_that_is_not_there_is_missing_and_no_error() {
+    let launch = Agent::launch(MACHINE, &["sh".into(), "-c".into(), "exit 127".into()]).unwrap();
+    assert!(matches!(launch, Launch::Missing));
+}
+
+#[test]
+fn a_host_that_goes_away_ends_the_agent() {
+    let mut answers: Vec<u8> = Vec::new();
+    serve(&Empty, &mut std::io::empty(), &mut answers).unwrap();
+    assert_eq!(String::from_utf8(answers).unwrap(), "\"ready\"\n");
+}

@@ -1,0 +1,12 @@
+//! The main job on real containers: all seven members, in a disposable host with systemd as PID 1.
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test binary has no outside, shares its support, looks at the machine itself and says how far it is"
+)]
+mod e2e_job;
+#[path = "support/lab.rs"]
+mod lab;

@@ -1,0 +1,183 @@
+//! One run of the job after another on one host: first run, second run, drift, reboot.
+use crate::lab::{Answer, Lab};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+const TEMPLATE: &str = "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst";
+
+/// Two members with the npm CLIs, five without, so that it fits into a small machine.
+const MEMBERS: &str = r#"members=[
+  { id = 201, role = "lilly", job = "Lead Generator",    from = "atlas", to = "mike",  clis = true },
+  { id = 202, role = "mike",  job = "First Responder",   from = "lilly", to = "clara", clis = true },
+  { id = 203, role = "clara", job = "Scoping",           from = "mike",  to = "aria",  clis = false },
+  { id = 204, role = "aria",  job = "Orchestra/Mockups", from = "clara", to = "finn",  clis = false },
+  { id = 205, role = "finn",  job = "Closer",            from = "aria",  to = "anya",  clis = false },
+  { id = 206, role = "anya",  job = "Onboarding",        from = "finn",  to = "atlas", clis = false },
+  { id = 207, role = "atlas", job = "Delivery PM",       from = "anya",  to = "lilly", clis = false },
+]"#;
+const NETWORK: &str = r#"network={ node = "npm", npm = "https://registry.npmjs.org", apt = "", certificates = "/usr/local/share/ca-certificates" }"#;
+const REPOSITORY: &str = "repository=git://10.0.100.1/eidolons.git";
+
+struct Job {
+    lab: Lab,
+}
+
+impl Job {
+    fn provision(&self, command: &str, more: &[&str]) -> Answer {
+        let begun = Instant::now();
+        let mut argv = vec!["provision", command, "eidolons", "--var", MEMBERS, "--var", NETWORK, "--var", REPOSITORY];
+        argv.extend(more);
+        let answer = self.lab.run(&argv);
+        println!("provision {command} {}: exit {}, {:.2?}", more.join(" "), answer.code, begun.elapsed());
+        answer
+    }
+
+    /// Returns the events of a command.
+    fn events(&self, command: &str, more: &[&str]) -> (i32, Vec<Value>) {
+        let mut arguments = vec!["--json"];
+        arguments.extend(more);
+        let answer = self.provision(command, &arguments);
+        let read = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", answer.stderr))
+        };
+        (answer.code, answer.stdout.lines().map(read).collect())
+    }
+
+    fn changed(&self, more: &[&str]) -> (i32, BTreeSet<String>) {
+        let (code, events) = self.events("apply", more);
+        let ended = |event: &&Value| event["event"] == "finished";
+        let failed: Vec<&Value> =
+            events.iter().filter(ended).filter(|event| event["outcome"]["outcome"] == "failed").collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        let changed = events.iter().filter(ended).filter(|event| event["outcome"]["outcome"] == "changed");
+        (code, changed.map(|event| event["id"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// Returns what a plan names: id and label.
+    fn planned(&self) -> BTreeSet<(String, String)> {
+        let (_, events) = self.events("plan", &[]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let planned = events.iter().filter(|event| event["event"] == "planned");
+        planned.map(|event| (text(&event["id"]), text(&event["label"]))).collect()
+    }
+
+    fn make_repository(&self) {
+        self.lab.sh(
+            "apt-get -qq install -y git >/dev/null
+             mkdir -p /srv/git && cd /srv/git && git init -q -b main work && cd work
+             git config user.name Test && git config user.email test@example.org
+             for dir in AI_Agents src/maestro src/other scripts dashboards docs; do mkdir -p $dir; echo $dir >$dir/README; done
+             git add -A && git commit -qm first
+             git clone -q --bare /srv/git/work /srv/git/eidolons.git && git -C /srv/git/eidolons.git config uploadpack.allowFilter true
+             systemd-run -q --unit=git-daemon git daemon --export-all --reuseaddr --base-path=/srv/git /srv/git",
+        );
+    }
+}
+
+#[test]
+fn the_seven_members_come_up_stay_and_are_repaired() {
+    let job = Job { lab: Lab::up(1, &[]) };
+    job.lab.furnish();
+    job.lab.put(Path::new(TEMPLATE), TEMPLATE);
+    job.make_repository();
+
+    first_run_brings_up_everything_and_waits_for_people(&job);
+    second_run_changes_nothing(&job);
+    what_a_person_did_is_seen(&job);
+    drift_is_named_and_repaired_and_nothing_else_is_touched(&job);
+    a_reboot_brings_everything_back(&job);
+}
+
+fn first_run_brings_up_everything_and_waits_for_people(job: &Job) {
+    let (code, changed) = job.changed(&["--yes"]);
+    assert_eq!(code, 3, "the gates wait for a person");
+    for id in 201..=207 {
+        assert!(changed.contains(&format!("host/container:{id}")), "{changed:#?}");
+        job.lab.inside(id, "systemctl is-system-running --wait || systemctl is-system-running | grep -q degraded");
+        job.lab.inside(id, "jq --version && ip route | grep -q 'default via 10.0.100.1' && grep -q signals /etc/group");
+    }
+    for id in [201, 202] {
+        job.lab.inside(id, "for cli in claude gemini codex copilot; do $cli --version; done");
+    }
+    job.lab.inside(
+        201,
+        "su - lilly -c 'cd workspace/repository && test -d src/maestro && ! test -e docs && git status --porcelain'",
+    );
+    let owners = job.lab.sh("stat -c '%n %u:%g %a' /var/lib/vz/shared/signals/*_inbox");
+    assert!(owners.contains("/var/lib/vz/shared/signals/lilly_inbox 101201:101200 3770"), "{owners}");
+    assert!(job.lab.sh("cat /var/lib/nfs/etab").contains("10.0.100.0/24"), "the shared directory is exported");
+}
+
+fn second_run_changes_nothing(job: &Job) {
+    let before = job.lab.sh("wc -l </var/lib/provision/ledger.jsonl");
+    let answer = job.provision("apply", &["--yes"]);
+    assert_eq!(answer.code, 3);
+    assert!(answer.stdout.lines().count() <= 3, "{}", answer.stdout);
+    let after = job.lab.sh("wc -l </var/lib/provision/ledger.jsonl");
+    let count = |text: &str| text.trim().parse::<u32>().expect("a number");
+    assert_eq!(count(&after), count(&before) + 1, "one line in the ledger");
+    assert_eq!(job.planned(), BTreeSet::new());
+    assert!(job.lab.sh("provision ledger verify").contains("whole"));
+}
+
+fn what_a_person_did_is_seen(job: &Job) {
+    for role in ["lilly", "mike", "clara", "aria", "finn", "anya", "atlas"] {
+        job.lab.sh(&format!("provision ack gate:m365-{role}"));
+    }
+    job.lab.inside(
+        201,
+        "install -d -o lilly -g lilly -m 0700 /home/lilly/.claude
+        echo '{}' | install -o lilly -g lilly -m 0600 /dev/stdin /home/lilly/.claude/.credentials.json",
+    );
+    let (_, changed) = job.changed(&["--yes"]);
+    assert_eq!(changed, set(&["201/unit:max-agent@claude.service"]));
+    job.lab.inside(201, "systemctl is-active max-agent@claude.service");
+    let status = job.provision("status", &[]);
+    println!("{}", status.stdout);
+    assert!(status.stdout.contains("M365 Account"), "{}", status.stdout);
+}
+
+fn drift_is_named_and_repaired_and_nothing_else_is_touched(job: &Job) {
+    job.lab.inside(201, "echo 'lilly ALL=(ALL) ALL' >/etc/sudoers.d/lilly; systemctl stop max-agent@claude.service");
+    job.lab.inside(203, "apt-get -qq -y remove jq >/dev/null; usermod --shell /bin/sh clara");
+    job.lab.sh("lxc-stop -n 204");
+    job.lab.inside(205, "umount /mnt/shared");
+    let expected = [
+        "201/file:/etc/sudoers.d/lilly",
+        "201/unit:max-agent@claude.service",
+        "203/package:jq",
+        "203/user:clara",
+        "host/container:204",
+        "host/container:205",
+    ];
+    let drift = expected.iter().map(|id| ((*id).to_owned(), "drift".to_owned())).collect();
+    assert_eq!(job.planned(), drift);
+    job.lab.sh("touch /run/before");
+    job.lab.inside(206, "touch /run/before");
+    let (_, changed) = job.changed(&["--yes"]);
+    assert_eq!(changed, set(&expected));
+    assert_eq!(job.planned(), BTreeSet::new());
+    let touched = job.lab.inside(206, "find /etc /usr /home /opt /srv -newercm /run/before");
+    assert_eq!(touched, "", "nothing in a member without drift");
+    let touched = job.lab.sh("find /etc /usr /srv /var/lib/vz /root -newercm /run/before");
+    assert_eq!(touched, "", "nothing on the host");
+    job.lab.inside(205, "mountpoint -q /mnt/shared && test -d /mnt/shared/signals/finn_inbox");
+}
+
+fn a_reboot_brings_everything_back(job: &Job) {
+    job.lab.reboot();
+    job.lab.sh("for try in $(seq 60); do [ $(lxc-ls --running -1 | wc -l) = 7 ] && break; sleep 1; done; [ $(lxc-ls --running -1 | wc -l) = 7 ]");
+    job.lab.sh("ip -br addr show vmbr1 | grep -q 10.0.100.1/24 && nft list ruleset | grep -q masquerade");
+    job.lab.sh("for try in $(seq 30); do provision plan eidolons --check --only 'host/*' >/dev/null; [ $? != 1 ] && break; sleep 1; done");
+    job.lab.inside(
+        207,
+        "for try in $(seq 30); do ip route | grep -q default && break; sleep 1; done; ip route | grep -q default",
+    );
+    assert_eq!(job.planned(), BTreeSet::new());
+}
+
+fn set(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
