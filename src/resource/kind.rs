@@ -5,6 +5,7 @@ use super::directory::Directory;
 use super::file::File;
 use super::group::Group;
 use super::package::Package;
+use super::unit::Unit;
 use super::user::User;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use toml::de::ValueDeserializer;
@@ -98,6 +99,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Directory>("directory", "path").required(&["path"]),
     Kind::of::<User>("user", "name").required(&["name"]).secrets(&["password"]),
     Kind::of::<Group>("group", "name").required(&["name"]),
+    Kind::of::<Unit>("unit", "name").required(&["name"]),
 ];
 
 /// Returns the kind of that header.

@@ -11,6 +11,7 @@ mod need;
 mod package;
 mod pending;
 mod plan;
+mod unit;
 mod user;
 
 pub(crate) use ask::keyed_digest;

@@ -1,7 +1,7 @@
 //! What earlier steps of a plan will supply, and what hangs on something that waits.
 use crate::id::Id;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something that a resource needs and another one supplies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,6 +65,19 @@ impl Pending {
     /// Returns who is about to supply or change this very thing: a unit whose file will change plans its restart.
     pub fn coming(&self, thing: &Thing) -> Option<&Id> {
         self.supplied.get(thing)
+    }
+
+    /// Returns a path in a directory that is about to be supplied or changed, and by whom: a unit's drop-in.
+    pub fn coming_in(&self, directory: &Path) -> Option<(&Path, &Id)> {
+        let inside = |thing: &'_ Thing| matches!(thing, Thing::Path(path) if path.parent() == Some(directory));
+        let (thing, id) = self.supplied.iter().filter(|(thing, _)| inside(thing)).min()?;
+        let Thing::Path(path) = thing else { return None };
+        Some((path, id))
+    }
+
+    /// Returns whether a step or what waits is known to supply this very thing.
+    pub fn is_known(&self, thing: &Thing) -> bool {
+        self.supplied.contains_key(thing) || self.held.contains_key(thing)
     }
 
     /// Returns what becomes of a thing that is not on the machine.

@@ -10,6 +10,7 @@ pub mod passwd;
 pub mod process;
 mod real;
 pub mod state;
+pub mod systemctl;
 
 pub use command::{Command, Output};
 pub use empty::Empty;

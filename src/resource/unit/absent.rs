@@ -1,0 +1,122 @@
+//! Taking a unit away: what we made of it is undone, what was there before us stays.
+use super::file::path_of;
+use super::start::systemctl;
+use super::{Unit, is_enabled, stale};
+use crate::error::{Attempt as _, Result};
+use crate::field::UnitName;
+use crate::resource::{Ask, Change, Plan, Remark, Step, Thing, kept};
+use crate::system::System;
+use crate::system::systemctl::Units;
+
+/// What is undone of one unit.
+#[derive(Debug)]
+struct Undo<'a> {
+    name: &'a UnitName,
+    stop: bool,
+    switch: Option<&'static str>,
+    file: Option<File>,
+}
+
+/// What becomes of a unit's file.
+#[derive(Debug, Clone, Copy)]
+enum File {
+    Removed,
+    Restored,
+}
+
+impl Unit {
+    pub(super) fn check_absent<'a>(&'a self, units: &Units, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        let mut plan = Plan::default();
+        let (mut changes, mut undos) = (Vec::new(), Vec::new());
+        for name in &self.name.0 {
+            let (some, undo) = undo(name, units, ask, sys)?;
+            let found = units.get(&name.0);
+            let notable = found.is_some_and(|unit| unit.is_active() || is_enabled(Some(&unit.file_state)));
+            let path = path_of(name);
+            let there = sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some();
+            if undo.file.is_none() && (there || (some.is_empty() && notable)) {
+                let why = if ask.ours(&name.0) { "changed since we wrote it" } else { "it was there before us" };
+                plan.remarks.push(Remark { name: name.0.clone(), text: format!("kept: {why}") });
+            }
+            if !some.is_empty() {
+                changes.extend(some);
+                undos.push(undo);
+            }
+        }
+        if changes.is_empty() {
+            return Ok(plan);
+        }
+        let supplies: Vec<Thing> = undos.iter().map(|undo| Thing::Path(path_of(undo.name))).collect();
+        let (timeout, running) = (ask.timeout, units.running);
+        let step = Step::new(changes, move |sys| undos.iter().try_for_each(|undo| undo.make(sys, running, timeout)));
+        plan.steps.push(step.supplies(supplies));
+        Ok(plan)
+    }
+}
+
+fn undo<'a>(name: &'a UnitName, units: &Units, ask: &Ask<'_>, sys: &dyn System) -> Result<(Vec<Change>, Undo<'a>)> {
+    let path = path_of(name);
+    let found = units.get(&name.0);
+    let last = |field: &str| ask.claim(&name.0).and_then(|claim| claim.last.get(field)).map_or("", String::as_str);
+    let is = sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?;
+    let kept = kept::copy_of(&path, sys)?;
+    let digest = sys.read(&path).map(|bytes| ask.digest(&bytes)).unwrap_or_default();
+    let wrote = is.is_some() && !digest.is_empty() && (last("").ends_with(&digest) || last("content") == digest);
+    let restored = match (&kept, is) {
+        (Some((copy, _)), Some(_)) => kept::same(&path, copy, sys)?,
+        _ => false,
+    };
+    let file = match kept {
+        Some(_) if is.is_none() || wrote || restored => Some(File::Restored),
+        None if ask.ours(&name.0) && wrote => Some(File::Removed),
+        _ => None,
+    };
+    let goes = matches!(file, Some(File::Removed)) || (is.is_none() && kept.is_none() && ask.ours(&name.0));
+    let mut changes = Vec::new();
+    let mut change = |field: &str, from: String, to: &str| {
+        changes.push(Change::field(&name.0, field, Some(from), Some(to.to_owned())));
+    };
+    let running = found.filter(|unit| !unit.is_stopped());
+    let stop = running.filter(|_| goes || matches!(last("active"), "active"));
+    if let Some(unit) = stop {
+        change("active", unit.shown_state(), "inactive");
+    }
+    let switch = match found {
+        Some(unit) if is_enabled(Some(&unit.file_state)) && (goes || last("enabled") == "enabled") => {
+            change("enabled", unit.file_state.clone(), "disabled");
+            Some("disable")
+        }
+        Some(unit) if unit.is_masked() && last("masked") == "masked" => {
+            change("masked", "masked".to_owned(), "unmasked");
+            Some("unmask")
+        }
+        _ => None,
+    };
+    match file {
+        Some(File::Removed) => changes.push(Change::removed(&name.0, "unit file")),
+        Some(File::Restored) => change("content", "ours".to_owned(), "as it was before us"),
+        None => {}
+    }
+    Ok((changes, Undo { name, stop: stop.is_some(), switch, file }))
+}
+
+impl Undo<'_> {
+    fn make(&self, sys: &dyn System, running: bool, timeout: std::time::Duration) -> Result<()> {
+        let name = [self.name.0.as_str()];
+        if self.stop {
+            systemctl(sys, "stop", &name, timeout)?;
+        }
+        if let Some(verb) = self.switch {
+            systemctl(sys, verb, &name, timeout)?;
+        }
+        match self.file {
+            Some(File::Removed) => sys.remove_file(&path_of(self.name))?,
+            Some(File::Restored) => kept::restore(&path_of(self.name), sys)?,
+            None => {}
+        }
+        if running && self.file.is_some() {
+            systemctl(sys, "daemon-reload", &[], timeout)?;
+        }
+        stale::forget(sys, &self.name.0)
+    }
+}

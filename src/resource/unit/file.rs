@@ -1,0 +1,56 @@
+//! The file that a unit brings.
+use crate::error::{Attempt as _, Error, Result};
+use crate::field::UnitName;
+use crate::resource::{Ask, Change, diff, kept};
+use crate::system::systemctl::UNIT_DIRECTORY;
+use crate::system::{FileKind, NewFile, System};
+use std::path::{Path, PathBuf};
+
+/// Returns where a unit's own file is.
+pub(super) fn path_of(name: &UnitName) -> PathBuf {
+    Path::new(UNIT_DIRECTORY).join(&name.0)
+}
+
+/// Returns what differs of a unit's file.
+pub(super) fn changes(name: &UnitName, bytes: &[u8], ask: &Ask<'_>, sys: &dyn System) -> Result<Vec<Change>> {
+    let path = path_of(name);
+    let attempt = || format!("reading `{}`", path.display());
+    let Some(is) = sys.lstat(&path).attempt(attempt)? else {
+        let made = Change::made(&name.0, format!("unit file, {}", ask.digest(bytes)));
+        return Ok(vec![made.diff(diff::unified(b"", bytes))]);
+    };
+    let mut changes = Vec::new();
+    let mut differs = |field, from, to| changes.push(Change::field(&name.0, field, Some(from), Some(to)));
+    match is.kind {
+        FileKind::File => {
+            let old = sys.read(&path).attempt(attempt)?;
+            if old != bytes {
+                differs("content", ask.digest(&old), ask.digest(bytes));
+                if let Some(change) = changes.last_mut() {
+                    change.diff = diff::unified(&old, bytes);
+                }
+            } else if (is.uid, is.gid, is.mode) != (0, 0, 0o644) {
+                let owned = |uid, gid, mode| format!("{mode:04o}, owner {uid}:{gid}");
+                differs("mode", owned(is.uid, is.gid, is.mode), owned(0, 0, 0o644));
+            }
+        }
+        FileKind::Link => {
+            let target = sys.read_link(&path).attempt(attempt)?;
+            differs("content", format!("a link to {}", target.display()), ask.digest(bytes));
+        }
+        FileKind::Directory | FileKind::Other => {
+            return Err(Error::new(attempt()).reason("it is neither a file nor a link"));
+        }
+    }
+    Ok(changes)
+}
+
+/// Writes a unit's file; what was there before us is kept in a copy.
+pub(super) fn write(name: &UnitName, bytes: &[u8], foreign: bool, sys: &dyn System) -> Result<()> {
+    let path = path_of(name);
+    let attempt = || format!("reading `{}`", path.display());
+    if foreign && sys.lstat(&path).attempt(attempt)?.is_some() {
+        kept::keep(&path, sys)?;
+    }
+    sys.write(&path, &NewFile { content: bytes, uid: 0, gid: 0, mode: 0o644 }, &|_| Ok(()))
+}
