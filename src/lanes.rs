@@ -209,6 +209,9 @@ impl<'a> Fleet<'a> {
         if course.failed.is_some() || course.stopped.is_some() || sink.interrupted() {
             return converge(items, self.scope(pass, &Known::default(), &Empty, sink), course);
         }
+        if pass.destroy && self.goes_whole(id) {
+            return Ok(Tally::default());
+        }
         let identity = driver.identity(self.sys, id)?;
         if !driver.found(self.sys, id)?.is_some_and(|found| found.running) {
             return self.without(&itself, identity.as_deref(), items, pass, course, sink);
@@ -290,6 +293,13 @@ impl<'a> Fleet<'a> {
                 tally
             }
         }
+    }
+
+    /// A container that goes with its data takes with it what is inside.
+    fn goes_whole(&self, id: u32) -> bool {
+        let itself = Id::new(Machine::Host, "container", id.to_string());
+        let data = (self.known)(Machine::Host, None).allowed.data;
+        [itself.name.clone(), itself.local(), itself.to_string()].iter().any(|name| data.contains(name))
     }
 
     fn launch(&self, driver: &dyn Driver, id: u32, changed: bool) -> Result<Agent> {

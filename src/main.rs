@@ -5,6 +5,6 @@ use std::process::exit;
 fn main() {
     exit(match system::pin_name_service() {
         Ok(()) => cli::main(),
-        Err(error) => cli::refuse(&error),
+        Err(why) => cli::refuse(&why),
     });
 }

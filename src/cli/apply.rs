@@ -1,6 +1,6 @@
 //! `apply`: the plan, a question on a terminal, and the changes.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, reporter};
+use super::session::{Access, Purpose, Session, lines};
 use super::{Exit, prompt};
 use crate::engine::Mode;
 use crate::event::{Event, Sink};
@@ -34,7 +34,7 @@ impl Args {
             secrets: SecretsMode::Required,
             reach: self.reach.clone(),
             allow: &self.allow,
-            reporter: reporter(global),
+            show: lines(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let asks = !self.yes && !global.json && prompt::is_somebody_there();

@@ -1,6 +1,6 @@
 //! `destroy`: takes away what is ours, in reverse order.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, reporter};
+use super::session::{Access, Purpose, Session, lines};
 use super::{Exit, prompt};
 use crate::engine::Mode;
 use crate::error::Error;
@@ -42,7 +42,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &allow,
-            reporter: reporter(global),
+            show: lines(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {

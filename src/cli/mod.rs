@@ -11,6 +11,7 @@ mod options;
 mod plan;
 mod prompt;
 mod session;
+mod status;
 mod test;
 mod validate;
 
@@ -41,6 +42,7 @@ struct Cli {
 enum Command {
     Apply(apply::Args),
     Plan(plan::Args),
+    Status(status::Args),
     Test(test::Args),
     Validate(validate::Args),
     Ack(ack::Args),
@@ -65,6 +67,7 @@ pub fn main() -> i32 {
     let outcome = match command {
         Command::Apply(args) => args.run(&global),
         Command::Plan(args) => args.run(&global),
+        Command::Status(args) => args.run(&global),
         Command::Test(args) => args.run(&global),
         Command::Validate(args) => args.run(&global),
         Command::Ack(args) => args.run(&global),
@@ -80,6 +83,6 @@ pub fn main() -> i32 {
 }
 
 /// Says why nothing can be done at all, and returns the exit code.
-pub fn refuse(error: &crate::error::Error) -> i32 {
-    Exit::Failed(error.clone()).say(false)
+pub fn refuse(why: &str) -> i32 {
+    Exit::Failed(crate::error::Error::new("starting").reason(why)).say(false)
 }

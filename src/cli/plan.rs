@@ -1,7 +1,7 @@
 //! `plan`: what an apply would do. Writes nothing, takes no lock.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, reporter};
+use super::session::{Access, Purpose, Session, lines};
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
@@ -32,7 +32,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &self.allow,
-            reporter: reporter(global),
+            show: lines(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {

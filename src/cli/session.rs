@@ -6,13 +6,13 @@ use crate::engine::Tally;
 use crate::error::{Attempt, Error};
 use crate::event::{Event, Sink, Started};
 use crate::hub::Hub;
-use crate::id::Machine;
+use crate::id::{Id, Machine};
 use crate::interrupt;
 use crate::item::Item;
 use crate::lanes::{Fleet, Pass, Passed};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
 use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
-use crate::report::{self, Reporter};
+use crate::report::{self, Reporter, Style};
 use crate::resource::{Allowed, Known};
 use crate::system::{Real, System};
 use std::collections::BTreeSet;
@@ -45,6 +45,9 @@ pub(super) struct Session {
     reach: ReachArgs,
 }
 
+/// Makes a reporter for a recipe.
+pub(super) type Show<'a> = Box<dyn FnOnce(&Recipe, BTreeSet<Id>) -> Box<dyn Reporter> + 'a>;
+
 /// What to open a session for.
 pub(super) struct Purpose<'a> {
     /// The command: `apply`.
@@ -57,8 +60,8 @@ pub(super) struct Purpose<'a> {
     pub(super) reach: ReachArgs,
     /// What a person allowed.
     pub(super) allow: &'a AllowArgs,
-    /// How it is shown.
-    pub(super) reporter: Box<dyn Reporter>,
+    /// Makes what shows it, once the recipe is known and the ids whose last outcome was a failure.
+    pub(super) show: Show<'a>,
 }
 
 impl Session {
@@ -70,14 +73,16 @@ impl Session {
             Access::Read => {
                 let ledger = Ledger::open(&global.state_dir)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
-                (recipe, found, Hub::reading(ledger, purpose.reporter))
+                let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
+                (recipe, found, Hub::reading(ledger, reporter))
             }
             Access::Write => {
                 // A wrong recipe touches nothing: it is read before the lock makes the state directory.
                 load(global, args, &sys, "", SecretsMode::AtHand)?;
                 let ledger = write_ledger(global, purpose.command)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
-                (recipe, found, Hub::writing(ledger, purpose.reporter))
+                let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
+                (recipe, found, Hub::writing(ledger, reporter))
             }
         };
         let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
@@ -124,29 +129,12 @@ impl Session {
         Ok(())
     }
 
-    /// Returns every item of the recipe with its lane.
-    pub(super) fn items(&self) -> impl Iterator<Item = (Option<&str>, &Item)> {
-        self.recipe
-            .stages
-            .iter()
-            .flat_map(|stage| match stage {
-                Stage::Plain(items) => vec![(None, items.as_slice())],
-                Stage::Lanes(lanes) => {
-                    lanes.iter().map(|lane| (Some(lane.name.as_str()), lane.items.as_slice())).collect()
-                }
-            })
-            .flat_map(|(lane, items)| items.iter().map(move |item| (lane, item)))
-    }
-
-    /// Returns the names of the lanes, in the order of their first stage.
-    pub(super) fn lanes(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for (lane, _) in self.items() {
-            if let Some(lane) = lane.filter(|lane| !names.iter().any(|name| name == lane)) {
-                names.push(lane.to_owned());
-            }
-        }
-        names
+    /// Returns every item of the recipe.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.recipe.stages.iter().flat_map(|stage| match stage {
+            Stage::Plain(items) => items.iter().collect::<Vec<_>>(),
+            Stage::Lanes(lanes) => lanes.iter().flat_map(|lane| &lane.items).collect(),
+        })
     }
 
     /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.
@@ -210,10 +198,51 @@ pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exi
     Ok(Writer::open(lock)?)
 }
 
-/// Returns how a run is shown: as JSON or as text.
-pub(super) fn reporter(global: &Global) -> Box<dyn Reporter> {
-    let out = Box::new(std::io::stdout());
-    Box::new(report::Json::new(out))
+/// Shows a run as lines, or as JSON.
+pub(super) fn lines(global: &Global) -> Show<'_> {
+    let out = std::io::stdout();
+    Box::new(move |_, _| {
+        if global.json {
+            return Box::new(report::Json::new(out));
+        }
+        Box::new(report::Lines::new(out, global.color(), global.verbose).width(terminal_width()))
+    })
+}
+
+/// Shows the checklist, or JSON.
+pub(super) fn checklist(global: &Global) -> Show<'_> {
+    let out = std::io::stdout();
+    Box::new(move |recipe, failed| {
+        if global.json {
+            return Box::new(report::Json::new(out));
+        }
+        let style = Style { color: global.color(), width: terminal_width(), verbose: global.verbose };
+        Box::new(report::Checklist::new(out, style, recipe.phases.clone(), lanes(recipe), failed))
+    })
+}
+
+/// Shows nothing.
+pub(super) fn silence<'a>() -> Show<'a> {
+    Box::new(|_, _| Box::new(report::Silent))
+}
+
+/// Returns the columns of the terminal; 100 where there is none.
+fn terminal_width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col).max(20))
+}
+
+/// Returns the names of a recipe's lanes, in the order of their first stage.
+fn lanes(recipe: &Recipe) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for stage in &recipe.stages {
+        let Stage::Lanes(lanes) = stage else { continue };
+        for lane in lanes {
+            if !names.contains(&lane.name) {
+                names.push(lane.name.clone());
+            }
+        }
+    }
+    names
 }
 
 fn machine_id(sys: &dyn System) -> String {

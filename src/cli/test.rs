@@ -1,7 +1,7 @@
 //! `test`: runs the tests of a recipe.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, reporter};
+use super::session::{Access, Purpose, Session, lines};
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
@@ -25,7 +25,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &AllowArgs::default(),
-            reporter: reporter(global),
+            show: lines(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {

@@ -1,10 +1,9 @@
 //! `validate`: reads a recipe and says what is wrong with it. Touches no machine.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session};
+use super::session::{Access, Purpose, Session, silence};
 use crate::error::Attempt;
 use crate::recipe::SecretsMode;
-use crate::report::Silent;
 use std::io::Write;
 
 /// Reads a recipe and everything that it includes, and names every mistake. Looks at no machine.
@@ -26,10 +25,10 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: ReachArgs { only: Vec::new(), jobs: 1 },
             allow: &AllowArgs::default(),
-            reporter: Box::new(Silent),
+            show: silence(),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
-        let count = session.items().map(|(_, item)| item.ids().len()).sum::<usize>();
+        let count = session.items().map(|item| item.ids().len()).sum::<usize>();
         writeln!(std::io::stdout(), "{}: `{}` is right: {count} resources", session.found, session.recipe.name)
             .attempt(|| "printing".to_owned())?;
         Ok(0)

@@ -24,8 +24,9 @@ impl Recorder {
     pub fn changes(&self) -> Vec<String> {
         let events = self.events();
         let lines = events.iter().filter_map(|event| match event {
-            Event::Planned { id, changes, .. } => Some((id, changes)),
-            Event::Finished { id, outcome: Outcome::Changed { changes }, .. } => Some((id, changes)),
+            Event::Planned { id, changes, .. } | Event::Finished { id, outcome: Outcome::Changed { changes }, .. } => {
+                Some((id, changes))
+            }
             _ => None,
         });
         lines.flat_map(|(id, changes)| changes.iter().map(move |change| line(&id.local(), change))).collect()
