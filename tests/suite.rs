@@ -9,4 +9,5 @@
 )]
 mod agent;
 mod kinds;
+mod ledger;
 mod support;

@@ -5,9 +5,9 @@ use crate::id::Id;
 use crate::resource::Change;
 use std::borrow::Cow;
 
-/// A line, or a value of a field.
+/// A line.
 const SHORT: usize = 4 * 1024;
-/// A text of many lines.
+/// A text of many lines, or a value of a field.
 const LONG: usize = 64 * 1024;
 /// Lines of output in an error.
 const LINES: usize = 20;
@@ -116,8 +116,9 @@ impl Scrub {
         for change in changes {
             name(&mut change.name);
             self.short(&mut change.field);
-            self.optional(&mut change.from);
-            self.optional(&mut change.to);
+            for value in [&mut change.from, &mut change.to].into_iter().flatten() {
+                self.clean(value, false, LONG);
+            }
             change.after.iter_mut().for_each(id);
             change.diff.iter_mut().for_each(|diff| self.long(diff));
         }

@@ -3,3 +3,4 @@ pub mod case;
 pub mod contract;
 pub mod fake;
 pub mod recorder;
+pub mod run;

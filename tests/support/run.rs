@@ -1,0 +1,98 @@
+//! A run that goes by a clock of its own: half a second passes each time somebody looks at it.
+use provision::engine::Tally;
+use provision::event::{Ended, Event, Outcome, Sink, Started};
+use provision::hub::{Clock, Hub};
+use provision::id::{Id, Machine};
+use provision::ledger::{Ledger, Lock, Writer};
+use provision::report::{Reporter, Silent};
+use provision::resource::Change;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What is written by someone who is given away.
+#[derive(Debug, Clone, Default)]
+pub struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    /// Returns what was written so far.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// 2026-11-20, noon.
+pub fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_hours(498_660)
+}
+
+/// Returns a clock that starts at noon.
+pub fn clock() -> Clock {
+    let ticks = AtomicU64::new(0);
+    Arc::new(move || noon() + Duration::from_millis(500 * ticks.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Opens the ledger of a state directory to write.
+pub fn writer(state_dir: &Path) -> Writer {
+    Writer::open(Lock::take(state_dir, "apply web.toml", noon()).unwrap()).unwrap()
+}
+
+/// Starts a run of `command` that is recorded.
+pub fn start(state_dir: &Path, command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
+    let hub = Arc::new(Hub::writing(writer(state_dir), reporter).clock(clock()));
+    hub.start(started(command)).unwrap();
+    hub
+}
+
+/// Starts a run of `command` that is not.
+pub fn look(command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
+    let ledger = Ledger::open(Path::new("/nonexistent/provision")).unwrap();
+    let hub = Arc::new(Hub::reading(ledger, reporter).clock(clock()));
+    hub.start(started(command)).unwrap();
+    hub
+}
+
+fn started(command: &str) -> Started {
+    Started { recipe: "web".into(), file: "web.toml".into(), command: command.into(), version: "0.1.0".into() }
+}
+
+/// Makes one recorded run in which these things are changed on a host with the identity `host`.
+pub fn run(state_dir: &Path, things: &[&str]) -> Ended {
+    let hub = start(state_dir, "apply", Box::new(Silent));
+    hub.identify(Machine::Host, "host").unwrap();
+    for thing in things {
+        make(&*hub, thing);
+    }
+    hub.end(0, &Tally::default()).unwrap()
+}
+
+/// Emits what an engine does while it makes a thing.
+pub fn make(sink: &dyn Sink, thing: &str) {
+    let id = id(thing);
+    let changes = vec![Change::made(&id.name, "new")];
+    sink.emit(Event::Checking { ids: vec![id.clone()] }).unwrap();
+    sink.emit(Event::Applying { ids: vec![id.clone()], changes: changes.clone() }).unwrap();
+    sink.emit(finished(&id, Outcome::Changed { changes })).unwrap();
+}
+
+/// Returns how a thing ended, with the digest `asked`.
+pub fn finished(id: &Id, outcome: Outcome) -> Event {
+    Event::Finished { id: id.clone(), outcome, phase: None, digest: "asked".into(), absent: false }
+}
+
+/// Reads an id.
+pub fn id(text: &str) -> Id {
+    text.parse().unwrap()
+}
