@@ -1,5 +1,6 @@
 //! `source`: the bytes of a file beside the recipe, rendered where it is a template.
-use super::error::{Mistake, Pass, Source};
+use super::collect::Pass;
+use super::error::{Mistake, Source};
 use super::evaluate::{Failure, Scope, render_text};
 use super::item::Marks;
 use super::load::{File, Loader};

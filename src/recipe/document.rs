@@ -1,14 +1,15 @@
 //! A file of a recipe as it is written: its keys, its blocks in the order of the file, and what is wrong without knowing
 //! any value.
-use super::error::{Collector, Mistake, Pass, Place, Source};
+use super::collect::{Collector, Pass};
+use super::error::{Mistake, Place, Source};
 use super::expression::is_reserved;
 use super::render::{Literal, spot};
 use super::suggest::nearest;
+use super::syntax;
 use super::template;
-use super::value::{Data, Entry, Span, Value, entries_from_toml, get};
+use super::value::{Data, Entry, Span, Value, get};
 use crate::resource::Kind;
 use std::sync::Arc;
-use toml::de::DeTable;
 
 /// The keys that a file may have besides its blocks.
 const KEYS: [&str; 7] = ["name", "title", "phases", "phase", "needs", "vars", "secrets"];
@@ -25,6 +26,8 @@ pub(super) struct Document {
     pub(super) path: String,
     /// It has syntax errors, so what seems to be missing may only be unreadable.
     pub(super) broken: bool,
+    /// It has a name, be it right or wrong.
+    pub(super) named: bool,
     pub(super) name: Option<(String, Span)>,
     pub(super) title: Option<String>,
     pub(super) phases: Vec<(String, Span)>,
@@ -47,12 +50,12 @@ pub(super) struct Block {
 impl Document {
     /// Reads a file; all that is wrong with it goes to `mistakes`.
     pub(super) fn read(source: &Arc<Source>, path: &str, kinds: &'static [Kind], mistakes: &mut Collector) -> Self {
-        let (table, errors) = DeTable::parse_recoverable(&source.text);
-        let entries = entries_from_toml(table.get_ref());
+        let (entries, broken) = syntax::parse(&source.text);
         let document = Self {
             source: source.clone(),
             path: path.to_owned(),
-            broken: !errors.is_empty(),
+            broken: !broken.is_empty(),
+            named: false,
             name: None,
             title: None,
             phases: Vec::new(),
@@ -63,7 +66,10 @@ impl Document {
             blocks: Vec::new(),
         };
         let mut reader = Reader { document, kinds, mistakes };
-        reader.syntax(&errors);
+        for broken in broken {
+            reader.mistakes.incomplete = true;
+            reader.add(broken.span, broken.title, broken.label);
+        }
         for entry in entries {
             reader.entry(entry);
         }
@@ -93,29 +99,13 @@ impl Reader<'_> {
         self.mistakes.add(Pass::Written, Mistake::new(self.document.place(span), title, label));
     }
 
-    /// Takes the parser's errors, the first of each line: what follows on it is mostly its echo.
-    fn syntax(&mut self, errors: &[toml::de::Error]) {
-        let mut lines = std::collections::BTreeMap::new();
-        for error in errors {
-            let span: Span = error.span().unwrap_or_default().into();
-            let line = self.document.source.line(span.start);
-            let found = lines.entry(line).or_insert((span, error.message()));
-            if span < found.0 {
-                *found = (span, error.message());
-            }
-        }
-        for (span, message) in lines.into_values() {
-            match message.strip_prefix("string values must be quoted") {
-                Some(_) => self.add(span, "not TOML: this is no value", "a string stands in quotes"),
-                None => self.add(span, format!("not TOML: {message}"), "here"),
-            }
-        }
-    }
-
     fn entry(&mut self, entry: Entry) {
         let Entry { key, key_span, value } = entry;
         match key.as_str() {
-            "name" => self.document.name = self.literal(&key, &value).map(|text| (text, value.span)),
+            "name" => {
+                self.document.named = true;
+                self.document.name = self.literal(&key, &value).map(|text| (text, value.span));
+            }
             "title" => self.document.title = self.literal(&key, &value),
             "phases" => self.document.phases = self.strings(&key, &value),
             "phase" => {
@@ -250,7 +240,7 @@ impl Reader<'_> {
         };
         self.add(span, format!("unknown kind `{header}`"), label);
         // What it would have defined, such as a gate or a container, cannot be known.
-        self.mistakes.broken.insert(self.document.source.order);
+        self.mistakes.incomplete = true;
     }
 
     fn block(&mut self, header: &str, kind: Option<&'static Kind>, span: Span, fields: Vec<Entry>) {
@@ -259,19 +249,22 @@ impl Reader<'_> {
             None => INCLUDE.to_vec(),
         };
         let required = kind.map_or(&["recipe"][..], |kind| kind.required);
+        let mut meant = Vec::new();
         for entry in &fields {
             if allowed.contains(&entry.key.as_str()) {
                 self.expressions(&entry.value);
                 continue;
             }
-            let label = match nearest(&entry.key, allowed.iter().copied()) {
+            let near = nearest(&entry.key, allowed.iter().copied());
+            meant.extend(near);
+            let label = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it has {}", listed(&allowed)),
             };
             self.add(entry.key_span, format!("unknown key `{}` in [[{header}]]", entry.key), label);
         }
         let complete = !self.document.broken;
-        for key in required.iter().filter(|key| complete && get(&fields, key).is_none()) {
+        for key in required.iter().filter(|key| complete && !meant.contains(key) && get(&fields, key).is_none()) {
             self.add(span, format!("missing key `{key}` in [[{header}]]"), format!("`{key}` is required"));
         }
         let fields = fields.into_iter().filter(|entry| allowed.contains(&entry.key.as_str())).collect();

@@ -1,8 +1,6 @@
 //! The mistakes of a recipe: every one of them, each with its place, in the order of the files and of the places in them.
-use super::expression::Wrong;
 use super::value::Span;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,12 +50,13 @@ pub struct Mistake {
 impl Mistake {
     /// Returns a mistake at a place.
     pub(super) fn new(place: Place, title: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { place: Some(place), title: title.into(), label: label.into(), second: None, note: None }
+        Self { place: Some(place), ..Self::outside(title, label) }
     }
 
     /// Returns a mistake that no file holds.
     pub(super) fn outside(title: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { place: None, title: title.into(), label: label.into(), second: None, note: None }
+        let (title, label) = (printable(&title.into()), printable(&label.into()));
+        Self { place: None, title, label, second: None, note: None }
     }
 
     /// Shows another place as well.
@@ -134,7 +133,9 @@ fn shown(place: &Place) -> std::ops::Range<usize> {
     let start = boundary(place.span.start.min(text.len()));
     let end = boundary(place.span.end.clamp(start, text.len()));
     let line = text[start..end].find('\n').map_or(end, |newline| start + newline);
-    start..line
+    // A caret needs something to stand under.
+    let next = text[start..].chars().next().filter(|next| *next != '\n').map_or(0, char::len_utf8);
+    start..line.max(start + next)
 }
 
 /// Draws the frame in its own lines: `┌─` before a place, `│` beside the text, and no empty lines.
@@ -161,6 +162,11 @@ fn framed(report: &str) -> String {
     text
 }
 
+/// Writes control characters as escapes: values and names are shown, and a terminal must not obey them.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
 /// Drops the escape sequences of colours.
 fn without_styles(line: &str) -> String {
     let mut plain = String::new();
@@ -171,69 +177,3 @@ fn without_styles(line: &str) -> String {
     }
     plain + rest
 }
-
-/// When a mistake is found. A place that has one is not pointed at again by the same pass over another instance of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Pass {
-    /// In a file as it is written.
-    Written,
-    /// In a table as it is rendered, once for each member of a `for-each` and each include.
-    Rendered,
-    /// In the recipe as a whole.
-    Whole,
-}
-
-/// Takes mistakes as they are found.
-#[derive(Debug, Default)]
-pub(super) struct Collector {
-    mistakes: Vec<Mistake>,
-    /// By file, place and pass: the instance that was the first to find something there.
-    first: HashMap<(usize, Span, Pass), usize>,
-    instance: usize,
-    /// Places of names that may stand for something that is defined in a part with mistakes.
-    pub(super) broken: BTreeSet<usize>,
-}
-
-impl Collector {
-    /// Begins another instance of what is written once.
-    pub(super) fn next_instance(&mut self) {
-        self.instance += 1;
-    }
-
-    pub(super) fn add(&mut self, pass: Pass, mistake: Mistake) {
-        if let Some(place) = &mistake.place {
-            let key = (place.source.order, place.span, pass);
-            if *self.first.entry(key).or_insert(self.instance) != self.instance {
-                return;
-            }
-        }
-        if !self.mistakes.contains(&mistake) {
-            self.mistakes.push(mistake);
-        }
-    }
-
-    /// Takes what is wrong in a text that stands at `place`.
-    pub(super) fn wrong(&mut self, pass: Pass, source: &Arc<Source>, wrong: Wrong) {
-        let note = wrong.title.ends_with("is not an expression").then_some(BRACES);
-        let place = Place { source: source.clone(), span: wrong.span };
-        let mistake = Mistake::new(place, wrong.title, wrong.label);
-        self.add(pass, Mistake { note: note.map(str::to_owned), ..mistake });
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.mistakes.len()
-    }
-
-    /// Returns them in the order of the files and of the places in them.
-    pub(super) fn finish(mut self) -> Option<Mistakes> {
-        if self.mistakes.is_empty() {
-            return None;
-        }
-        self.mistakes.sort_by_key(|mistake| {
-            mistake.place.as_ref().map(|place| (place.source.order, place.span.start, place.span.end))
-        });
-        Some(Mistakes(self.mistakes))
-    }
-}
-
-const BRACES: &str = "text with such braces of its own belongs in a file that `source` names";

@@ -1,4 +1,5 @@
 //! Expressions: what stands between `{{` and `}}`, as a tree with places.
+use super::token::{self, Token};
 use super::value::{Data, Span};
 
 /// Something wrong in a text: where in it, what, and what to say at that place.
@@ -7,6 +8,16 @@ pub(super) struct Wrong {
     pub(super) span: Span,
     pub(super) title: String,
     pub(super) label: String,
+}
+
+/// The title of what is no expression, until the text between its braces is put there.
+pub(super) const NO_EXPRESSION: &str = "not an expression";
+
+impl Wrong {
+    /// Returns what is wrong with a text that is no expression.
+    pub(super) fn no_expression(span: Span, label: impl Into<String>) -> Self {
+        Self { span, title: NO_EXPRESSION.to_owned(), label: label.into() }
+    }
 }
 
 /// A node of the tree.
@@ -66,8 +77,6 @@ const OPERATORS: [&[(&str, Operator)]; 5] = [
     &[("*", Operator::Times), ("/", Operator::Divided), ("%", Operator::Remainder)],
 ];
 const COMPARISON: usize = 2;
-const SYMBOLS: [&str; 20] =
-    ["==", "!=", "<=", ">=", "}}", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ".", ",", "|", "="];
 const WORDS: [&str; 5] = ["and", "or", "not", "true", "false"];
 const FILTERS: [&str; 3] = ["default", "join", "tojson"];
 const DEEPEST: usize = 64;
@@ -75,16 +84,6 @@ const DEEPEST: usize = 64;
 /// Returns whether a name may not be used for a variable.
 pub(super) fn is_reserved(name: &str) -> bool {
     WORDS.contains(&name) || ["host", "target"].contains(&name)
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Name(String),
-    Integer(i64),
-    Float(f64),
-    Text(String),
-    Symbol(&'static str),
-    End,
 }
 
 /// Reads the expression that begins at `start`, just behind its `{{`, and returns it with the place just behind its `}}`.
@@ -260,80 +259,14 @@ impl Parser<'_> {
         self.advance()
     }
 
-    fn unexpected(&self, expected: &str) -> Wrong {
-        let label = match &self.token {
-            Token::End => format!("expected {expected}, but the text ends here"),
-            _ => format!("expected {expected}"),
-        };
-        Wrong { span: self.span, title: "not an expression".to_owned(), label }
-    }
-
     fn advance(&mut self) -> Result<(), Wrong> {
-        let rest = &self.text[self.at..];
-        let start = self.at + (rest.len() - rest.trim_start().len());
-        let rest = &self.text[start..];
-        self.span = Span { start, end: start };
-        let Some(first) = rest.chars().next() else {
-            self.token = Token::End;
-            return Ok(());
-        };
-        let length;
-        (self.token, length) = match first {
-            '"' | '\'' => quoted(rest, first).ok_or_else(|| Wrong {
-                span: Span { start, end: self.text.len() },
-                title: "not an expression".to_owned(),
-                label: format!("this {first} is never closed"),
-            })?,
-            '0'..='9' => {
-                self.span.end = start + number_length(rest);
-                number(&rest[..number_length(rest)]).ok_or_else(|| self.unexpected("a number that fits"))?
-            }
-            first if first.is_ascii_alphabetic() || first == '_' => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (Token::Name(rest[..length].to_owned()), length)
-            }
-            first => {
-                let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) else {
-                    self.span.end = start + first.len_utf8();
-                    return Err(self.unexpected("an expression"));
-                };
-                (Token::Symbol(symbol), symbol.len())
-            }
-        };
-        self.span.end = start + length;
-        self.at = self.span.end;
+        let (token, span) = token::next(self.text, self.at)?;
+        (self.token, self.span, self.at) = (token, span, span.end);
         Ok(())
     }
-}
 
-/// Reads a quoted text and returns it with its length; a backslash keeps the next character as it is, `\n` is a newline.
-fn quoted(text: &str, quote: char) -> Option<(Token, usize)> {
-    let mut inner = String::new();
-    let mut characters = text.char_indices().skip(1);
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => match characters.next()?.1 {
-                'n' => inner.push('\n'),
-                't' => inner.push('\t'),
-                other => inner.push(other),
-            },
-            _ if character == quote => return Some((Token::Text(inner), at + 1)),
-            _ => inner.push(character),
-        }
+    fn unexpected(&self, expected: &str) -> Wrong {
+        let end = if self.token == Token::End { ", but the text ends here" } else { "" };
+        Wrong::no_expression(self.span, format!("expected {expected}{end}"))
     }
-    None
-}
-
-fn number_length(text: &str) -> usize {
-    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let whole = digits(text);
-    match text[whole..].strip_prefix('.') {
-        Some(fraction) if digits(fraction) > 0 => whole + 1 + digits(fraction),
-        _ => whole,
-    }
-}
-
-fn number(text: &str) -> Option<(Token, usize)> {
-    let token = if text.contains('.') { Token::Float(text.parse().ok()?) } else { Token::Integer(text.parse().ok()?) };
-    Some((token, text.len()))
 }

@@ -1,13 +1,14 @@
 //! Reads a rendered table as a resource. What serde stops at is reported and taken out, and the rest is tried again, so that
 //! all of a table's mistakes are found; what must be there for that gets a stand-in.
-use super::error::{Collector, Mistake, Pass, Place, Source};
+use super::collect::{Collector, Pass};
+use super::error::{Mistake, Place, Source};
+use super::to_toml;
+use super::tree::{find_table, path_of_table, replace, take};
 use super::value::{Data, Entry, Span, Value};
 use super::wording::{self, Spot};
 use crate::resource::{Kind, Resource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 
 /// A table to be read.
 pub(super) struct Table<'a> {
@@ -18,6 +19,9 @@ pub(super) struct Table<'a> {
     /// What is missing is not a mistake: the file has syntax errors.
     pub(super) broken: bool,
 }
+
+/// What was taken out: the place of its table, the keys that lead there, and the key.
+type Taken = BTreeSet<(Span, Vec<String>, String)>;
 
 /// Where the places of stand-ins begin: beyond any file.
 const BEYOND: usize = usize::MAX / 2;
@@ -80,12 +84,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn parse(&self) -> Result<Box<dyn Resource>, toml::de::Error> {
-        let mut integers = Vec::new();
-        self.fields.iter().for_each(|entry| collect_integers(&entry.value, &mut integers));
-        let mut texts = integers.iter();
-        let table = toml_table(&self.fields, &mut texts);
-        let span = self.table.span;
-        self.table.kind.from_toml(ValueDeserializer::from(Spanned::new(span.start..span.end, DeValue::Table(table))))
+        to_toml::with_deserializer(&self.fields, self.table.span, |table| self.table.kind.from_toml(table))
     }
 
     /// Reports an error and changes the fields so that the next attempt gets beyond it; none where that cannot be done.
@@ -116,6 +115,9 @@ impl Attempt<'_> {
             mistakes.add(Pass::Rendered, Mistake::new(self.table.place(span), title, label));
         }
         let key = path.pop()?;
+        if let Some(meant) = wording::meant(error.message()) {
+            self.taken.insert((table, path.clone(), meant.to_owned()));
+        }
         self.taken.insert((table, path, key));
         Some(())
     }
@@ -207,86 +209,6 @@ fn candidate(index: usize, span: Span) -> Option<Value> {
     Some(Value::new(data, span))
 }
 
-/// Takes out what stands at a place, be it a key, a value or an element, the outermost first.
-fn take(entries: &mut Vec<Entry>, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
-    if let Some(at) = entries.iter().position(|entry| entry.key_span == span || entry.value.span == span) {
-        let entry = entries.remove(at);
-        path.push(entry.key);
-        return Some((table, entry.value));
-    }
-    for entry in entries {
-        path.push(entry.key.clone());
-        if let Some(taken) = take_within(&mut entry.value, table, span, path) {
-            return Some(taken);
-        }
-        path.pop();
-    }
-    None
-}
-
-fn take_within(value: &mut Value, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
-    match &mut value.data {
-        Data::Table(entries) => take(entries, value.span, span, path),
-        Data::List(items) => match items.iter().position(|item| item.span == span) {
-            Some(at) => Some((table, items.remove(at))),
-            None => items.iter_mut().find_map(|item| take_within(item, table, span, path)),
-        },
-        _ => None,
-    }
-}
-
-fn find_table(entries: &mut [Entry], span: Span) -> Option<&mut Vec<Entry>> {
-    entries.iter_mut().find_map(|entry| table_within(&mut entry.value, span))
-}
-
-fn table_within(value: &mut Value, span: Span) -> Option<&mut Vec<Entry>> {
-    match &mut value.data {
-        Data::Table(entries) => {
-            if value.span == span {
-                return Some(entries);
-            }
-            find_table(entries, span)
-        }
-        Data::List(items) => items.iter_mut().find_map(|item| table_within(item, span)),
-        _ => None,
-    }
-}
-
-/// Returns the keys that lead to the table at a place.
-fn path_of_table(entries: &[Entry], span: Span) -> Option<Vec<String>> {
-    fn within(value: &Value, span: Span) -> Option<Vec<String>> {
-        match &value.data {
-            Data::Table(_) if value.span == span => Some(Vec::new()),
-            Data::Table(entries) => path_of_table(entries, span),
-            Data::List(items) => items.iter().find_map(|item| within(item, span)),
-            _ => None,
-        }
-    }
-    entries.iter().find_map(|entry| {
-        let mut path = within(&entry.value, span)?;
-        path.insert(0, entry.key.clone());
-        Some(path)
-    })
-}
-
-fn replace(entries: &mut [Entry], value: &Value) -> Option<()> {
-    fn within(value: &mut Value, new: &Value) -> bool {
-        if value.span.start == new.span.start {
-            *value = new.clone();
-            return true;
-        }
-        match &mut value.data {
-            Data::Table(entries) => entries.iter_mut().any(|entry| within(&mut entry.value, new)),
-            Data::List(items) => items.iter_mut().any(|item| within(item, new)),
-            _ => false,
-        }
-    }
-    entries.iter_mut().any(|entry| within(&mut entry.value, value)).then_some(())
-}
-
-/// What was taken out: the place of its table, the keys that lead there, and the key.
-type Taken = BTreeSet<(Span, Vec<String>, String)>;
-
 fn drop_wrong(
     entries: &mut Vec<Entry>,
     table: Span,
@@ -329,41 +251,4 @@ fn drop_within(value: &mut Value, table: Span, path: &mut Vec<String>, taken: &m
         }
         _ => {}
     }
-}
-
-fn collect_integers(value: &Value, texts: &mut Vec<String>) {
-    match &value.data {
-        Data::Integer(integer) => texts.push(integer.to_string()),
-        Data::Float(float) => texts.push(format!("{float:?}")),
-        Data::List(items) => items.iter().for_each(|item| collect_integers(item, texts)),
-        Data::Table(entries) => entries.iter().for_each(|entry| collect_integers(&entry.value, texts)),
-        _ => {}
-    }
-}
-
-fn toml_table<'a>(entries: &'a [Entry], numbers: &mut std::slice::Iter<'a, String>) -> DeTable<'a> {
-    entries
-        .iter()
-        .map(|entry| {
-            let key = DeString::Borrowed(entry.key.as_str());
-            let span = entry.key_span.start..entry.key_span.end;
-            (Spanned::new(span, key), toml_value(&entry.value, numbers))
-        })
-        .collect()
-}
-
-/// Makes what serde reads; numbers come from their texts because the parser alone can make them.
-fn toml_value<'a>(value: &'a Value, numbers: &mut std::slice::Iter<'a, String>) -> Spanned<DeValue<'a>> {
-    let made = match &value.data {
-        Data::Boolean(boolean) => DeValue::Boolean(*boolean),
-        Data::Integer(_) | Data::Float(_) => {
-            let parsed = numbers.next().and_then(|text| DeValue::parse(text).ok());
-            parsed.map_or(DeValue::Boolean(false), Spanned::into_inner)
-        }
-        Data::String(text) => DeValue::String(DeString::Borrowed(text)),
-        Data::List(items) => DeValue::Array(items.iter().map(|item| toml_value(item, numbers)).collect()),
-        Data::Table(entries) => DeValue::Table(toml_table(entries, numbers)),
-        Data::Absent(_) | Data::Wrong => DeValue::Boolean(false),
-    };
-    Spanned::new(value.span.start..value.span.end, made)
 }

@@ -1,9 +1,11 @@
 //! `[[include]]`: another file, with what it needs, perhaps in a lane, perhaps in a container.
+use super::collect::Pass;
 use super::document::{Block, Document};
-use super::error::{Mistake, Pass, Place};
+use super::error::{Mistake, Place};
 use super::evaluate::Scope;
-use super::load::{File, Loader, Slot, Unloaded};
+use super::load::{File, Loader, Slot};
 use super::render::rendered;
+use super::source::Unloaded;
 use super::suggest::nearest;
 use super::value::{Data, Entry, Value, get};
 use super::vars::Given;

@@ -1,6 +1,7 @@
 //! A block of a kind: its common keys, its fields, its secrets, and the item that they make.
+use super::collect::Pass;
 use super::document::{Block, COMMON, listed};
-use super::error::{Mistake, Pass};
+use super::error::Mistake;
 use super::evaluate::Scope;
 use super::fields::Table;
 use super::load::{File, Loader};
@@ -33,7 +34,7 @@ impl Loader<'_> {
             if let Some(built) = self.item(file, block, kind, &scope) {
                 self.built.push(built);
             } else {
-                self.doubtful_gates |= kind.header == "gate";
+                self.mistakes.incomplete |= kind.header == "gate";
                 self.dropped.get_or_insert_with(|| file.document.place(block.span));
             }
         }
@@ -186,7 +187,11 @@ impl Loader<'_> {
         scope: &Scope,
     ) -> Option<T> {
         let value = rendered(value, scope, &file.document.source, &mut self.mistakes);
-        let of = if header == key { String::new() } else { format!(" in [[{header}]]") };
+        let (of, within) = if header == key {
+            (String::new(), String::new())
+        } else {
+            (format!(" of [[{header}]]"), format!(" in [[{header}]]"))
+        };
         let (title, label) = match &value.data {
             _ if value.whole_taint().secret => {
                 (format!("a secret in `{key}`{of}"), "nothing that is shown may hold one".to_owned())
@@ -194,13 +199,15 @@ impl Loader<'_> {
             Data::Wrong => return None,
             Data::String(text) => match T::from_text(text) {
                 Ok(field) => return Some(field),
-                Err(why) => (format!("wrong value for `{key}`{of}"), why),
+                Err(why) => (format!("wrong value for `{key}`{within}"), why),
             },
             Data::Integer(integer) => match T::from_number(*integer) {
                 Ok(field) => return Some(field),
-                Err(why) => (format!("wrong value for `{key}`{of}"), why),
+                Err(why) => (format!("wrong value for `{key}`{within}"), why),
             },
-            _ => (format!("wrong type for `{key}`{of}"), format!("expected {}, found {}", T::EXPECTED, value.kind())),
+            _ => {
+                (format!("wrong type for `{key}`{within}"), format!("expected {}, found {}", T::EXPECTED, value.kind()))
+            }
         };
         self.mistakes.add(Pass::Rendered, Mistake::new(file.document.place(value.span), title, label));
         None

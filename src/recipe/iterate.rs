@@ -1,6 +1,7 @@
 //! `when` and `for-each`: how often a block stands, and what it sees each time.
+use super::collect::Pass;
 use super::document::{Block, is_variable};
-use super::error::{Mistake, Pass};
+use super::error::Mistake;
 use super::evaluate::Scope;
 use super::expression::is_reserved;
 use super::load::{File, Loader};
@@ -19,8 +20,7 @@ impl Loader<'_> {
         if when.is_some_and(|when| is_false(&quietly(file, when))) {
             return Vec::new();
         }
-        let Some((name, items)) = self.each(file, each) else { return Vec::new() };
-        let scopes: Vec<Scope> = items.into_iter().map(|item| file.scope.with(&name, item)).collect();
+        let scopes = self.each(file, each);
         let Some(when) = when else { return scopes };
         let mut standing = Vec::new();
         for scope in scopes {
@@ -46,20 +46,26 @@ impl Loader<'_> {
         true
     }
 
-    /// Returns the variable of a `for-each` and its values; a single wrong one where they are not known.
-    fn each(&mut self, file: &File, each: &Value) -> Option<(String, Vec<Value>)> {
-        let place = file.document.place(each.span);
-        let Data::Table(entries) = &each.data else {
-            let title = "wrong type for `for-each`";
+    /// Returns what a block sees for each value of its variable; once, with a wrong one, where they are not known.
+    fn each(&mut self, file: &File, each: &Value) -> Vec<Scope> {
+        let entries = if let Data::Table(entries) = &each.data { Some(entries.as_slice()) } else { None };
+        if let Some([entry]) = entries {
+            return self.members(file, entry);
+        }
+        let (title, label) = if let Some(entries) = entries {
+            let label = format!("it has {}; what has more dimensions is a list of tables", entries.len());
+            ("`for-each` takes one variable", label)
+        } else {
             let label = "expected one variable and its list: `{ member = \"{{ members }}\" }`";
-            self.mistakes.add(Pass::Rendered, Mistake::new(place, title, label));
-            return None;
+            ("wrong type for `for-each`", label.to_owned())
         };
-        let [Entry { key, key_span, value }] = entries.as_slice() else {
-            let label = format!("it has {}; more than one dimension is a list of tables", entries.len());
-            self.mistakes.add(Pass::Rendered, Mistake::new(place, "`for-each` takes one variable", label));
-            return entries.first().map(|entry| (entry.key.clone(), vec![Value::of(Data::Wrong)]));
-        };
+        self.mistakes.add(Pass::Rendered, Mistake::new(file.document.place(each.span), title, label));
+        let mut scope = file.scope.clone();
+        scope.incomplete = true;
+        vec![scope]
+    }
+
+    fn members(&mut self, file: &File, Entry { key, key_span, value }: &Entry) -> Vec<Scope> {
         if !is_variable(key) || is_reserved(key) || file.scope.has(key) {
             let (title, label) = if file.scope.has(key) {
                 (format!("`{key}` is taken"), "this file has a variable of that name")
@@ -70,21 +76,21 @@ impl Loader<'_> {
         }
         let list = rendered(value, &file.scope, &file.document.source, &mut self.mistakes);
         match list.data {
-            Data::List(items) => Some((key.clone(), items)),
-            Data::Wrong => Some((key.clone(), vec![Value::of(Data::Wrong)])),
+            Data::List(items) => return items.into_iter().map(|item| file.scope.with(key, item)).collect(),
+            Data::Wrong => {}
             _ => {
                 let label = format!("expected a list, found {}", list.kind());
                 let mistake = Mistake::new(file.document.place(value.span), format!("wrong type for `{key}`"), label);
                 self.mistakes.add(Pass::Rendered, mistake);
-                Some((key.clone(), vec![Value::of(Data::Wrong)]))
             }
         }
+        vec![file.scope.with(key, Value::of(Data::Wrong))]
     }
 }
 
 /// Evaluates without reporting what goes wrong.
 fn quietly(file: &File, value: &Value) -> Value {
-    let mut nowhere = super::error::Collector::default();
+    let mut nowhere = super::collect::Collector::default();
     rendered(value, &file.scope, &file.document.source, &mut nowhere)
 }
 

@@ -1,4 +1,5 @@
 //! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod collect;
 mod content;
 mod document;
 mod error;
@@ -11,13 +12,20 @@ mod include;
 mod item;
 mod iterate;
 mod load;
+mod operate;
 mod render;
 mod secret;
 mod shipped;
+mod source;
+mod stage;
 mod suggest;
+mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
+mod to_toml;
+mod token;
+mod tree;
 mod unique;
 mod value;
 mod vars;

@@ -1,5 +1,6 @@
 //! Renders the expressions of a tree, so that every value keeps the place at which it is written.
-use super::error::{Collector, Pass, Source};
+use super::collect::{Collector, Pass};
+use super::error::Source;
 use super::evaluate::{Failure, Scope, render};
 use super::value::{Data, Entry, Span, Value};
 use std::sync::Arc;

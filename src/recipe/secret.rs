@@ -1,5 +1,6 @@
 //! `[secrets]`: from the environment, from a file, or generated once.
-use super::error::{Mistake, Pass};
+use super::collect::Pass;
+use super::error::Mistake;
 use super::load::{File, Loader};
 use super::suggest::nearest;
 use super::value::{Data, Entry, Taint, Value, get};

@@ -1,5 +1,5 @@
 //! Templates: text in which expressions stand between `{{` and `}}`.
-use super::expression::{self, Expression, Wrong};
+use super::expression::{self, Expression, NO_EXPRESSION, Wrong};
 use super::value::Span;
 
 /// A part of a template.
@@ -46,7 +46,7 @@ fn named(text: &str, open: usize, close: Option<usize>, mut wrong: Wrong) -> Wro
             label: "this is never closed".to_owned(),
         };
     };
-    if wrong.title == "not an expression" {
+    if wrong.title == NO_EXPRESSION {
         wrong.title = format!("`{}` is not an expression", &text[open..close]);
         wrong.span.start = wrong.span.start.min(close - 2);
         wrong.span.end = wrong.span.end.clamp(wrong.span.start, close).max(wrong.span.start + 1);

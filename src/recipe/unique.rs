@@ -1,5 +1,6 @@
 //! What holds for a recipe as a whole: an id is one resource, and a gate that is named is there.
-use super::error::{Mistake, Pass, Place};
+use super::collect::Pass;
+use super::error::{Mistake, Place};
 use super::load::{Loader, Slot};
 use super::suggest::nearest;
 use crate::id::{Id, Machine};
@@ -85,9 +86,29 @@ fn without_names(item: &mut Item, dropped: &[usize], kinds: &'static [Kind]) -> 
     }
 }
 
+/// Looks whether every container belongs to one lane: two would feed one agent.
+pub(super) fn containers(loader: &mut Loader<'_>) {
+    let mut first: HashMap<u32, (&str, &Place)> = HashMap::new();
+    for built in &loader.built {
+        let (Machine::Container(id), Slot::Lane { name, place, .. }) = (built.item.job.machine, &built.slot) else {
+            continue;
+        };
+        let (other, earlier) = *first.entry(id).or_insert((name, place));
+        if other == name {
+            continue;
+        }
+        loader.mistakes.next_instance();
+        let title = format!("container {id} is in two lanes, `{other}` and `{name}`");
+        let mistake =
+            Mistake::new(place.clone(), title, "lanes run side by side, a container runs one thing at a time");
+        let mistake = if earlier == place { mistake } else { mistake.with(earlier.clone(), "in a lane here") };
+        loader.mistakes.add(Pass::Whole, mistake);
+    }
+}
+
 /// Looks whether every gate that is named stands before what names it, on its machine or on the host.
 pub(super) fn gates(loader: &mut Loader<'_>) {
-    if loader.doubtful_gates || !loader.mistakes.broken.is_empty() {
+    if loader.mistakes.incomplete {
         return;
     }
     let gates: Vec<(usize, Machine, String)> = loader

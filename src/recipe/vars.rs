@@ -1,6 +1,7 @@
 //! The names that a file's expressions see: `host`, `target`, what it was given, its secrets, its variables.
+use super::collect::Pass;
 use super::document::Document;
-use super::error::{Mistake, Pass};
+use super::error::Mistake;
 use super::evaluate::Scope;
 use super::load::{File, Loader, Slot};
 use super::render::rendered;
@@ -86,6 +87,10 @@ impl Loader<'_> {
                 let value = self.secret(&file, entry);
                 scope.set(&entry.key, value);
             }
+        }
+        for entry in &document.vars {
+            let below = "it is defined further down, and `[vars]` are evaluated in the order written";
+            scope.set(&entry.key, Value::of(Data::Absent(below.to_owned())));
         }
         for entry in &document.vars {
             let value = match given.remove(&entry.key) {

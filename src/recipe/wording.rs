@@ -10,6 +10,13 @@ pub(super) struct Spot<'a> {
     pub(super) secret: bool,
 }
 
+/// Returns the key that was meant where an error is about one that is unknown.
+pub(super) fn meant(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (name, known) = rest.split_once('`')?;
+    nearest(name, backticked(known))
+}
+
 /// Returns the title and the label of an error.
 pub(super) fn of(message: &str, spot: &Spot<'_>) -> (String, String) {
     let (key, above) = spot.path.split_last().map_or(("", &[][..]), |(key, above)| (key.as_str(), above));
@@ -17,7 +24,7 @@ pub(super) fn of(message: &str, spot: &Spot<'_>) -> (String, String) {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let name = rest.split('`').next().unwrap_or_default();
         let known = backticked(rest.split_once("expected").map_or("", |(_, known)| known));
-        let label = match nearest(name, known.iter().copied()) {
+        let label = match meant(message) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has {}", super::document::listed(&known)),
         };
