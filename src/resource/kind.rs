@@ -1,10 +1,13 @@
 //! The registry of kinds: a table's header, how its fields are read, and which of them may hold a secret.
 use super::Resource;
+use super::command::Command;
 use super::container::Container;
 use super::directory::Directory;
 use super::file::File;
+use super::gate::Gate;
 use super::group::Group;
 use super::package::Package;
+use super::test::Test;
 use super::unit::Unit;
 use super::user::User;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
@@ -100,6 +103,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<User>("user", "name").required(&["name"]).secrets(&["password"]),
     Kind::of::<Group>("group", "name").required(&["name"]),
     Kind::of::<Unit>("unit", "name").required(&["name"]),
+    Kind::of::<Command>("command", "name").required(&["name"]).secrets(&["env", "stdin"]),
+    Kind::of::<Gate>("gate", "name").required(&["name", "instructions"]),
+    Kind::of::<Test>("test", "name").required(&["name"]),
 ];
 
 /// Returns the kind of that header.

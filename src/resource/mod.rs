@@ -1,9 +1,11 @@
 //! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
 mod ask;
+mod command;
 mod container;
 mod diff;
 mod directory;
 mod file;
+mod gate;
 mod group;
 mod kept;
 mod kind;
@@ -11,6 +13,10 @@ mod need;
 mod package;
 mod pending;
 mod plan;
+mod probe;
+mod secret;
+mod start;
+mod test;
 mod unit;
 mod user;
 

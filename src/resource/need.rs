@@ -5,11 +5,9 @@ use crate::error::{Attempt as _, Error, Result};
 use crate::field::Principal;
 use crate::id::Id;
 use crate::system::passwd::{accounts, foreign_group, foreign_user};
+use crate::system::program::program;
 use crate::system::{FileKind, System};
-use std::path::{Path, PathBuf};
-
-/// Where programs are looked up.
-const PROGRAM_DIRECTORIES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+use std::path::Path;
 
 /// What of all that is needed is not there yet.
 #[derive(Debug, Default)]
@@ -49,15 +47,8 @@ impl Needs {
 
     /// Looks for a program, by name or absolute path.
     pub(crate) fn program(&mut self, name: &str, ask: &Ask<'_>, sys: &dyn System) -> Result<()> {
-        let paths: Vec<PathBuf> = if name.contains('/') {
-            vec![PathBuf::from(name)]
-        } else {
-            PROGRAM_DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).collect()
-        };
-        for path in &paths {
-            if sys.lstat(path).attempt(|| format!("looking for `{}`", path.display()))?.is_some() {
-                return Ok(());
-            }
+        if program(sys, name).attempt(|| format!("looking for the program `{name}`"))?.is_some() {
+            return Ok(());
         }
         let thing = if name.contains('/') { Thing::Path(name.into()) } else { Thing::Program(name.to_owned()) };
         self.missing(&thing, ask, || {

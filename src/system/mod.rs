@@ -8,6 +8,7 @@ pub mod fingerprint;
 mod names;
 pub mod passwd;
 pub mod process;
+pub mod program;
 mod real;
 pub mod state;
 pub mod systemctl;

@@ -1,4 +1,4 @@
-//! What is kept on a machine below its state directory: stamps (`stamps/KIND/NAME`), downloads, caches. Root's alone.
+//! What is kept on a machine below its state directory: stamps (`stamps/KIND/NAME`), outputs, downloads. Root's alone.
 use super::{NewFile, System};
 use crate::error::{Attempt as _, Error, Result};
 use sha2::{Digest as _, Sha256};
@@ -33,6 +33,36 @@ pub fn set_stamp(sys: &dyn System, kind: &str, name: &str, text: &str) -> Result
 /// Takes a stamp away; none there is no error.
 pub fn clear_stamp(sys: &dyn System, kind: &str, name: &str) -> Result<()> {
     sys.remove_file(&stamp_path(sys, kind, name))
+}
+
+/// Keeps what a resource's program printed, in place of what it printed before: `outputs/KIND/NAME`.
+pub fn keep_output(sys: &dyn System, kind: &str, name: &str, printed: &[u8]) -> Result<()> {
+    let directory = sys.state_dir().join("outputs").join(kind);
+    make(sys, &directory)?;
+    let file = NewFile { content: printed, uid: 0, gid: 0, mode: 0o600 };
+    sys.write(&directory.join(file_name(name)), &file, &|_| Ok(()))
+}
+
+/// Returns the temporary that a killed run left of such an output; the next one to be kept would remove it.
+pub fn torn_output(sys: &dyn System, kind: &str, name: &str) -> Result<Option<PathBuf>> {
+    let directory = sys.state_dir().join("outputs").join(kind);
+    let names = match sys.list(&directory) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).attempt(|| format!("reading `{}`", directory.display())),
+    };
+    let start = format!(".{}.provision-", file_name(name));
+    let torn = names.into_iter().find(|found| found.as_encoded_bytes().starts_with(start.as_bytes()));
+    Ok(torn.map(|found| directory.join(found)))
+}
+
+/// Takes away what was kept of a resource's program; nothing there is no error.
+pub fn drop_output(sys: &dyn System, kind: &str, name: &str) -> Result<()> {
+    let path = sys.state_dir().join("outputs").join(kind).join(file_name(name));
+    match sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))? {
+        Some(_) => sys.remove_file(&path),
+        None => Ok(()),
+    }
 }
 
 fn stamp_path(sys: &dyn System, kind: &str, name: &str) -> PathBuf {

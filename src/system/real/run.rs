@@ -2,6 +2,7 @@
 use super::Real;
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::passwd::user_for_running;
+use crate::system::program::PATH;
 use crate::system::{Command, Output};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setsid, setuid};
@@ -15,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How much of each stream is kept: the last of it.
 const KEPT: usize = 1 << 20;
 /// How long a child has to end after TERM.

@@ -285,6 +285,11 @@ impl System for FakeMachine {
     fn run(&self, command: &Command) -> Result<Output> {
         let name = command.argv.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
         self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(command.shown());
+        if let Some(user) = command.user.as_deref()
+            && super::Table::read(self, "/etc/passwd").row(user).is_none()
+        {
+            return Err(Error::new(format!("becoming user `{user}`")).reason("no such user"));
+        }
         let Some(program) = self.programs.get(name).copied() else {
             return Ok(refuse(127, &format!("{name}: not found\n")));
         };

@@ -1,5 +1,6 @@
 //! A machine in memory: a file system and programs that are functions. It counts every write and can be killed at any of them.
 mod accounts;
+mod coreutils;
 mod disk;
 mod machine;
 mod text;
@@ -23,6 +24,14 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("groupmod", accounts::groupmod),
     ("groupdel", accounts::groupdel),
     ("chpasswd", accounts::chpasswd),
+    ("cat", coreutils::cat),
+    ("echo", coreutils::echo),
+    ("id", coreutils::id),
+    ("rm", coreutils::rm),
+    ("sh", coreutils::sh),
+    ("tee", coreutils::tee),
+    ("test", coreutils::test),
+    ("touch", coreutils::touch),
 ];
 
 /// Returns an answer: code and stdout.

@@ -1,0 +1,97 @@
+//! The few programs of every Debian that cases run: cat, echo, id, rm, sh, tee, test, touch.
+use super::disk::Body;
+use super::{FakeMachine, PROGRAMS, answer, refuse};
+use provision::system::{Command, FileKind, Output};
+use std::path::{Path, PathBuf};
+
+pub fn cat(machine: &FakeMachine, command: &Command) -> Output {
+    let mut printed = Vec::new();
+    for name in &command.argv[1..] {
+        match machine.disk().read(&at(command, name)) {
+            Ok(bytes) => printed.extend(bytes),
+            Err(error) => return refuse(1, &format!("cat: {name}: {error}\n")),
+        }
+    }
+    Output { code: 0, stdout: printed, stderr: Vec::new() }
+}
+
+pub fn echo(_: &FakeMachine, command: &Command) -> Output {
+    let words = command.argv[1..].iter().map(|word| match word.strip_prefix('$') {
+        Some(name) => command.env.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str()),
+        None => word.as_str(),
+    });
+    answer(0, &format!("{}\n", words.collect::<Vec<_>>().join(" ")))
+}
+
+/// `id -un`: who runs it.
+pub fn id(_: &FakeMachine, command: &Command) -> Output {
+    answer(0, &format!("{}\n", command.user.as_deref().unwrap_or("root")))
+}
+
+pub fn rm(machine: &FakeMachine, command: &Command) -> Output {
+    for name in command.argv[1..].iter().filter(|name| !name.starts_with('-')) {
+        machine.disk().remove_tree(&at(command, name));
+    }
+    answer(0, "")
+}
+
+/// Each line of the script a program of this machine, with its words.
+pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
+    let script = String::from_utf8_lossy(&command.stdin).into_owned();
+    let mut last = answer(0, "");
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let argv: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let Some((_, program)) = PROGRAMS.iter().find(|(name, _)| *name == argv[0]) else {
+            return refuse(127, &format!("sh: {}: not found\n", argv[0]));
+        };
+        let output = program(machine, &Command { argv, stdin: Vec::new(), ..command.clone() });
+        last.code = output.code;
+        last.stdout.extend(output.stdout);
+        last.stderr.extend(output.stderr);
+    }
+    last
+}
+
+pub fn tee(machine: &FakeMachine, command: &Command) -> Output {
+    for name in &command.argv[1..] {
+        machine.file(&at(command, name).display().to_string(), &String::from_utf8_lossy(&command.stdin));
+    }
+    Output { code: 0, stdout: command.stdin.clone(), stderr: Vec::new() }
+}
+
+pub fn test(machine: &FakeMachine, command: &Command) -> Output {
+    let (no, argv) = match command.argv[1..].split_first() {
+        Some((first, rest)) if first == "!" => (true, rest),
+        _ => (false, &command.argv[1..]),
+    };
+    let [flag, name] = argv else { return refuse(2, "test: two arguments are expected\n") };
+    let disk = machine.disk();
+    let stat = disk.stat(&disk.resolve_all(&at(command, name), 0));
+    let holds = match flag.as_str() {
+        "-e" => stat.is_some(),
+        "-s" => stat.is_some_and(|stat| stat.size > 0),
+        "-f" => stat.is_some_and(|stat| stat.kind == FileKind::File),
+        "-d" => stat.is_some_and(|stat| stat.kind == FileKind::Directory),
+        _ => return refuse(2, &format!("test: {flag}: unknown\n")),
+    };
+    answer(i32::from(holds == no), "")
+}
+
+pub fn touch(machine: &FakeMachine, command: &Command) -> Output {
+    for name in &command.argv[1..] {
+        let path = at(command, name);
+        let mut disk = machine.disk();
+        let done = match disk.node(&path) {
+            Some(_) => disk.change(&path, |_| ()),
+            None => disk.put(&path, Body::File(Vec::new()), 0, 0, 0o644),
+        };
+        if let Err(error) = done {
+            return refuse(1, &format!("touch: cannot touch '{name}': {error}\n"));
+        }
+    }
+    answer(0, "")
+}
+
+fn at(command: &Command, name: &str) -> PathBuf {
+    command.cwd.as_deref().unwrap_or(Path::new("/")).join(name)
+}
