@@ -17,16 +17,16 @@ type Done = Result<(), String>;
 type Step = fn(&mut Bench<'_>) -> Done;
 
 /// Where the containers of these tests live.
-pub struct Lab {
+pub struct Lab<'a> {
     pub id: u32,
-    pub bridge: &'static str,
+    pub bridge: &'a str,
     /// The first three numbers of a network of /24 that nobody uses.
-    pub net: &'static str,
+    pub net: &'a str,
     pub template: PathBuf,
 }
 
 /// Everything, one after another; the error says what was seen instead.
-pub fn all(lab: &Lab, say: &dyn Fn(&str)) -> Done {
+pub fn all(lab: &Lab<'_>, say: &dyn Fn(&str)) -> Done {
     let mut bench = Bench::new(lab)?;
     let steps: &[(&str, Step)] = &[
         ("an unpacking that is cut off is done again", unpacking_cut_off),
@@ -51,7 +51,7 @@ pub fn all(lab: &Lab, say: &dyn Fn(&str)) -> Done {
 }
 
 struct Bench<'l> {
-    lab: &'l Lab,
+    lab: &'l Lab<'l>,
     sys: Watched,
     driver: &'static dyn Driver,
     known: Known,
@@ -70,7 +70,7 @@ impl Drop for Bench<'_> {
 }
 
 impl<'l> Bench<'l> {
-    fn new(lab: &'l Lab) -> Result<Self, String> {
+    fn new(lab: &'l Lab<'l>) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         // Root of the container must get through to what it mounts.
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -280,7 +280,12 @@ fn binary_is_pushed(bench: &mut Bench<'_>) -> Done {
 fn drift_is_repaired(bench: &mut Bench<'_>) -> Done {
     let disk = "remark: plain LXC cannot hold to disk = 4GiB: its files share the host's file system";
     let cases: &[(&str, &str, &str, &[&str])] = &[
-        ("memory.limit_in_bytes = 268435456\n", "memory.limit_in_bytes = 134217728\n", "memory: 128MiB -> 256MiB\nswap: 128MiB -> 0B", &[]),
+        (
+            "memory.limit_in_bytes = 268435456\n",
+            "memory.limit_in_bytes = 134217728\n",
+            "memory: 128MiB -> 256MiB\nswap: 128MiB -> 0B",
+            &[],
+        ),
         ("lxc.start.auto = 1\n", "", "onboot: false -> true", &[]),
         ("#provision.tags = lab\n", "", "tags: nothing -> lab", &[]),
         ("\"two\\nlines\"", "\"one\"", "description: one -> two\nlines", &[]),
