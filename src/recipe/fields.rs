@@ -2,6 +2,7 @@
 //! all of a table's mistakes are found; what must be there for that gets a stand-in.
 use super::collect::{Collector, Pass};
 use super::error::{Mistake, Place, Source};
+use super::stand_in::StandIns;
 use super::to_toml;
 use super::tree::{find_table, path_of_table, replace, take};
 use super::value::{Data, Entry, Span, Value};
@@ -23,14 +24,11 @@ pub(super) struct Table<'a> {
 /// What was taken out: the place of its table, the keys that lead there, and the key.
 type Taken = BTreeSet<(Span, Vec<String>, String)>;
 
-/// Where the places of stand-ins begin: beyond any file.
-const BEYOND: usize = usize::MAX / 2;
-
 impl Table<'_> {
     /// Returns the resource; none where something is wrong with it, which is then reported.
     pub(super) fn read(&self, fields: Vec<Entry>, mistakes: &mut Collector) -> Option<Box<dyn Resource>> {
         let root = fields.clone();
-        let mut attempt = Attempt { table: self, taken: BTreeSet::new(), stand_ins: Vec::new(), fields };
+        let mut attempt = Attempt { table: self, taken: BTreeSet::new(), stand_ins: StandIns::default(), fields };
         attempt.drop_wrong();
         for key in self.kind.required {
             if !attempt.fields.iter().any(|entry| entry.key == *key) {
@@ -78,8 +76,7 @@ struct Attempt<'a> {
     table: &'a Table<'a>,
     fields: Vec<Entry>,
     taken: Taken,
-    /// The next candidate of each stand-in, by the number of its place.
-    stand_ins: Vec<usize>,
+    stand_ins: StandIns,
 }
 
 impl Attempt<'_> {
@@ -90,8 +87,8 @@ impl Attempt<'_> {
     /// Reports an error and changes the fields so that the next attempt gets beyond it; none where that cannot be done.
     fn cure(&mut self, error: &toml::de::Error, mistakes: &mut Collector) -> Option<()> {
         let span: Span = error.span().unwrap_or(self.table.span.start..self.table.span.end).into();
-        if span.start >= BEYOND {
-            return self.next_candidate(span);
+        if StandIns::has(span) {
+            return replace(&mut self.fields, &self.stand_ins.next(span)?);
         }
         let missing = wording::missing(error.message());
         if span == self.table.span {
@@ -108,7 +105,7 @@ impl Attempt<'_> {
             }
         }
         let mut path = Vec::new();
-        let (table, taken) = take(&mut self.fields, self.table.span, span, &mut path)?;
+        let (table, taken) = take(&mut self.fields, self.table.span, span, &mut path, &mut self.stand_ins)?;
         let spot = Spot { header: self.table.kind.header, path: &path, secret: taken.whole_taint().secret };
         let (title, label) = wording::of(error.message(), &spot);
         if missing.is_none() {
@@ -124,7 +121,7 @@ impl Attempt<'_> {
 
     /// Reports an error beyond which nothing can be read, unless it is that of a stand-in.
     fn give_up(&self, error: &toml::de::Error, mistakes: &mut Collector) {
-        if error.span().is_some_and(|span| span.start >= BEYOND) {
+        if error.span().is_some_and(|span| StandIns::has(span.into())) {
             return;
         }
         let secret = self.fields.iter().any(|entry| entry.value.whole_taint().secret);
@@ -156,8 +153,8 @@ impl Attempt<'_> {
     }
 
     fn new_stand_in(&mut self, key: &str) -> Entry {
-        let span = stand_in_place(&mut self.stand_ins);
-        Entry { key: key.to_owned(), key_span: span, value: candidate(0, span).unwrap_or(Value::text("x")) }
+        let value = self.stand_ins.make();
+        Entry { key: key.to_owned(), key_span: value.span, value }
     }
 
     fn add_to_table(&mut self, span: Span, key: &str) -> bool {
@@ -167,46 +164,10 @@ impl Attempt<'_> {
         find_table(&mut self.fields, span).map(|entries| entries.push(entry)).is_some()
     }
 
-    fn next_candidate(&mut self, span: Span) -> Option<()> {
-        let next = self.stand_ins.get_mut((span.start - BEYOND) / 2)?;
-        *next += 1;
-        let value = candidate(*next, Span { start: span.start, end: span.start + 1 })?;
-        replace(&mut self.fields, &value)
-    }
-
     /// Returns the keys at the top that are not as they were written.
     fn spoilt(&self) -> BTreeSet<String> {
         self.taken.iter().map(|(_, path, key)| path.first().unwrap_or(key).clone()).collect()
     }
-}
-
-/// Returns the place of a new stand-in.
-fn stand_in_place(stand_ins: &mut Vec<usize>) -> Span {
-    let at = BEYOND + 2 * stand_ins.len();
-    stand_ins.push(0);
-    Span { start: at, end: at + 1 }
-}
-
-/// Values of many shapes; one of them is likely to be what a field takes.
-fn candidate(index: usize, span: Span) -> Option<Value> {
-    let text = |text: &str| Data::String(text.to_owned());
-    let data = match index {
-        0 => text("x"),
-        1 => text("/x"),
-        2 => text("x.service"),
-        3 => Data::Integer(100),
-        4 => text("10.0.0.1/24"),
-        5 => Data::List(vec![Value::text("x").moved(span)]),
-        6 => Data::List(vec![Value::text("/x").moved(span)]),
-        7 => Data::List(Vec::new()),
-        8 => text("0644"),
-        9 => Data::Boolean(true),
-        10 => text(&"0".repeat(64)),
-        11 => text(&"0".repeat(128)),
-        12 => Data::Table(Vec::new()),
-        _ => return None,
-    };
-    Some(Value::new(data, span))
 }
 
 fn drop_wrong(
@@ -214,7 +175,7 @@ fn drop_wrong(
     table: Span,
     path: &mut Vec<String>,
     taken: &mut Taken,
-    stand_ins: &mut Vec<usize>,
+    stand_ins: &mut StandIns,
 ) {
     entries.retain(|entry| {
         let wrong = matches!(entry.value.data, Data::Wrong | Data::Absent(_));
@@ -230,7 +191,7 @@ fn drop_wrong(
     }
 }
 
-fn drop_within(value: &mut Value, table: Span, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut Vec<usize>) {
+fn drop_within(value: &mut Value, table: Span, path: &mut Vec<String>, taken: &mut Taken, stand_ins: &mut StandIns) {
     match &mut value.data {
         Data::Table(entries) => drop_wrong(entries, value.span, path, taken, stand_ins),
         Data::List(items) => {
@@ -242,7 +203,7 @@ fn drop_within(value: &mut Value, table: Span, path: &mut Vec<String>, taken: &m
                 taken.insert((table, above.to_vec(), key.clone()));
                 // An empty list may be a mistake of its own that nobody made.
                 if items.is_empty() {
-                    items.extend(candidate(0, stand_in_place(stand_ins)));
+                    items.push(stand_ins.make());
                 }
             }
             for item in items {

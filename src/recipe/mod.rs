@@ -18,6 +18,7 @@ mod secret;
 mod shipped;
 mod source;
 mod stage;
+mod stand_in;
 mod suggest;
 mod syntax;
 mod template;

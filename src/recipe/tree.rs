@@ -1,8 +1,15 @@
 //! Finds parts of a table by where they stand, to take them out or to put others in.
+use super::stand_in::StandIns;
 use super::value::{Data, Entry, Span, Value};
 
 /// Takes out what stands at a place, be it a key, a value or an element, the outermost first.
-pub(super) fn take(entries: &mut Vec<Entry>, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
+pub(super) fn take(
+    entries: &mut Vec<Entry>,
+    table: Span,
+    span: Span,
+    path: &mut Vec<String>,
+    stand_ins: &mut StandIns,
+) -> Option<(Span, Value)> {
     if let Some(at) = entries.iter().position(|entry| entry.key_span == span || entry.value.span == span) {
         let entry = entries.remove(at);
         path.push(entry.key);
@@ -10,7 +17,7 @@ pub(super) fn take(entries: &mut Vec<Entry>, table: Span, span: Span, path: &mut
     }
     for entry in entries {
         path.push(entry.key.clone());
-        if let Some(taken) = take_within(&mut entry.value, table, span, path) {
+        if let Some(taken) = take_within(&mut entry.value, table, span, path, stand_ins) {
             return Some(taken);
         }
         path.pop();
@@ -18,12 +25,20 @@ pub(super) fn take(entries: &mut Vec<Entry>, table: Span, span: Span, path: &mut
     None
 }
 
-fn take_within(value: &mut Value, table: Span, span: Span, path: &mut Vec<String>) -> Option<(Span, Value)> {
+fn take_within(
+    value: &mut Value,
+    table: Span,
+    span: Span,
+    path: &mut Vec<String>,
+    stand_ins: &mut StandIns,
+) -> Option<(Span, Value)> {
     match &mut value.data {
-        Data::Table(entries) => take(entries, value.span, span, path),
+        Data::Table(entries) => take(entries, value.span, span, path, stand_ins),
         Data::List(items) => match items.iter().position(|item| item.span == span) {
+            // An empty list would be a mistake that nobody made.
+            Some(0) if items.len() == 1 => Some((table, std::mem::replace(&mut items[0], stand_ins.make()))),
             Some(at) => Some((table, items.remove(at))),
-            None => items.iter_mut().find_map(|item| take_within(item, table, span, path)),
+            None => items.iter_mut().find_map(|item| take_within(item, table, span, path, stand_ins)),
         },
         _ => None,
     }

@@ -124,3 +124,82 @@ error: `{{ .X }}` is not an expression
 ";
     assert_eq!(report, expected);
 }
+
+#[test]
+fn a_kind_that_nobody_can_have_meant_is_answered_with_all_of_them() {
+    let report = Case::new("[[quantum]]\nname = \"x\"\n").report();
+    let expected = "\
+error: unknown kind `quantum`
+  ┌─ recipes/web.toml:2:1
+2 │ [[quantum]]
+  │ ^^^^^^^^^^^ the kinds are `file`, `package`, `command`, `gate`, `container`, `include`
+";
+    assert_eq!(report, expected);
+}
+
+/// A recipe with a little of everything, to be broken.
+const WHOLE: &str = r#"
+phases = ["One", "Two"]
+[vars]
+members = [{ id = 201, role = "lilly" }, { id = 202, role = "mike" }]
+text = """
+several {{ host.cores }}
+lines"""
+[secrets]
+token = { env = "TOKEN" }
+[[gate]]
+name = "g"
+[[container]]
+for-each = { m = "{{ members }}" }
+phase = "One"
+id = "{{ m.id }}"
+hostname = '{{ m.role }}'
+mounts = [{ source = "/a", target = "/b", read-only = true }]
+[[command]]
+when = "{{ not (host.cores < 2) and members[0].id == 201 }}"
+name = "c"
+argv = ["echo", "{{ members | tojson }}"]
+creates = "/x"
+env = { TOKEN = "{{ token }}" }
+gate = "g"
+[[include]]
+in = 201
+lane = "A"
+recipe = "part.toml"
+vars = { role = "{{ text }}" }
+"#;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn nothing_that_can_be_typed_brings_the_loader_down(
+        cuts in proptest::collection::vec((0..WHOLE.len(), 0..12_usize, "[\\[\\]{}\"'=.,|\n#a0é ]{0,4}"), 1..4)
+    ) {
+        let mut text = WHOLE.to_owned();
+        for (at, length, inserted) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, &inserted);
+            }
+        }
+        let case = Case::new(&text).file("part.toml", "needs = [\"role\"]\n[[file]]\npath = \"/a\"\ncontent = \"{{ role }}\"\n");
+        if let Err(mistakes) = case.load() {
+            proptest::prop_assert!(!mistakes.0.is_empty());
+            let report = mistakes.to_string();
+            proptest::prop_assert!(report.starts_with("error: "), "{report}");
+        }
+    }
+}
+
+#[test]
+fn nesting_without_end_is_a_mistake_and_no_stack_runs_out() {
+    for open in ["[", "{ a = "] {
+        let titles = Case::new(&format!("[vars]\nx = {}\n", open.repeat(50_000))).titles();
+        assert!(titles[0].starts_with("not TOML"), "{titles:?}");
+    }
+    let _ = Case::new(&format!("[vars]\nx = {}1{}\n", "[".repeat(5000), "]".repeat(5000))).load();
+    let dotted = Case::new(&format!("[vars]\nx{} = 1\n", ".a".repeat(5000)));
+    let _ = dotted.load();
+}
