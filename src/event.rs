@@ -141,6 +141,32 @@ pub enum Event {
     Unknown,
 }
 
+impl Event {
+    /// Returns whether it is one that the agent in a machine may send, and speaks of that machine alone.
+    pub fn is_of(&self, machine: Machine) -> bool {
+        let here = |id: &Id| id.machine == machine;
+        match self {
+            Event::Checking { ids }
+            | Event::Unmade { ids }
+            | Event::Applying { ids, .. }
+            | Event::Behind { ids, .. } => ids.iter().all(here),
+            Event::Planned { id, .. }
+            | Event::Finished { id, .. }
+            | Event::Remark { id, .. }
+            | Event::Said { id, .. } => here(id),
+            Event::Unknown => true,
+            Event::Started(_)
+            | Event::LaneStarted
+            | Event::LaneEnded { .. }
+            | Event::PlanEnded
+            | Event::Identified { .. }
+            | Event::Warned { .. }
+            | Event::Acked { .. }
+            | Event::Ended(_) => false,
+        }
+    }
+}
+
 /// What was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {

@@ -2,7 +2,7 @@
 mod scrub;
 
 use crate::engine::Tally;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Counts, Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
 use crate::id::{Id, Machine};
 use crate::ledger::{Ledger, Writer, rfc3339};
@@ -30,8 +30,6 @@ pub struct Hub {
 pub struct Lane {
     hub: Arc<Hub>,
     name: Option<String>,
-    /// The only machine of which it may speak: what comes out of a container is hostile.
-    only: Option<Machine>,
 }
 
 /// What changes while a run goes on.
@@ -158,7 +156,7 @@ impl Hub {
 
     /// Returns the sink of a lane; `None`: of what stands outside any.
     pub fn lane(self: &Arc<Self>, name: Option<&str>) -> Lane {
-        Lane { hub: self.clone(), name: name.map(str::to_owned), only: None }
+        Lane { hub: self.clone(), name: name.map(str::to_owned) }
     }
 
     /// Ends the run: writes its last line, shows it and returns it.
@@ -252,49 +250,12 @@ impl Sink for Hub {
     }
 }
 
-impl Lane {
-    /// Lets it speak of one machine alone, and of nothing that concerns the run as a whole.
-    #[must_use]
-    pub fn only(mut self, machine: Machine) -> Self {
-        self.only = Some(machine);
-        self
-    }
-}
-
 impl Sink for Lane {
     fn emit(&self, event: Event) -> Result<()> {
-        if let Some(machine) = self.only
-            && !speaks_of(&event, machine)
-        {
-            let error = Error::new(format!("reading an event from {machine}"));
-            return Err(error.reason("it speaks of another machine, or of the run as a whole: it is not believed"));
-        }
         self.hub.pass(&mut self.hub.run(), self.name.as_deref(), event)
     }
 
     fn interrupted(&self) -> bool {
         self.hub.interrupted()
-    }
-}
-
-/// Returns whether an event is one that the far side in a machine may send, and speaks of that machine alone.
-fn speaks_of(event: &Event, machine: Machine) -> bool {
-    let here = |id: &Id| id.machine == machine;
-    match event {
-        Event::Checking { ids } | Event::Unmade { ids } | Event::Applying { ids, .. } | Event::Behind { ids, .. } => {
-            ids.iter().all(here)
-        }
-        Event::Planned { id, .. } | Event::Finished { id, .. } | Event::Remark { id, .. } | Event::Said { id, .. } => {
-            here(id)
-        }
-        Event::Unknown => true,
-        Event::Started(_)
-        | Event::LaneStarted
-        | Event::LaneEnded { .. }
-        | Event::PlanEnded
-        | Event::Identified { .. }
-        | Event::Warned { .. }
-        | Event::Acked { .. }
-        | Event::Ended(_) => false,
     }
 }

@@ -5,8 +5,11 @@
     dead_code,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::unwrap_used,
     reason = "a test binary has no outside, shares its support, looks at the machine itself and says how far it is"
 )]
+mod e2e_container;
 mod e2e_job;
 #[path = "support/lab.rs"]
 mod lab;
+mod support;

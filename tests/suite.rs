@@ -10,5 +10,6 @@
 mod agent;
 mod kinds;
 mod ledger;
+mod report;
 mod support;
 mod wrong_recipes;

@@ -106,21 +106,12 @@ impl Agent {
         Id::new(Machine::Host, "container", name)
     }
 
-    /// An agent speaks of its own machine only.
+    /// An agent speaks of its own machine alone.
     fn is_its_own(&self, event: &Event) -> Result<()> {
-        let ids: Vec<&Id> = match event {
-            Event::Checking { ids } | Event::Applying { ids, .. } | Event::Unmade { ids } => ids.iter().collect(),
-            Event::Planned { id, .. }
-            | Event::Finished { id, .. }
-            | Event::Remark { id, .. }
-            | Event::Said { id, .. } => vec![id],
-            Event::Unknown => Vec::new(),
-            _ => return Err(self.foreign("an event that only the host may send")),
-        };
-        match ids.iter().find(|id| id.machine != self.machine) {
-            Some(id) => Err(self.foreign(&format!("an event about {id}"))),
-            None => Ok(()),
+        if event.is_of(self.machine) {
+            return Ok(());
         }
+        Err(self.foreign("an event about another machine, or about the run as a whole"))
     }
 
     fn is_plausible(&self, report: Report) -> Result<Report> {

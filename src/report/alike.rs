@@ -4,19 +4,60 @@ use crate::id::{Id, Machine};
 /// How many alternatives are spelled out.
 const SPELLED: usize = 12;
 
-/// Returns texts as one: what they have in common, and between braces what differs, in their order.
+/// Returns texts as one, and exactly: what they have in common, and between braces what differs, in their order. Only the
+/// same alternatives may stand in several places, so that nothing is read into it that is not there.
 pub(super) fn braces(texts: &[String]) -> String {
-    let Some(first) = texts.first() else { return String::new() };
+    let Some(rows) = rows(texts) else { return texts.first().cloned().unwrap_or_default() };
+    zip(&rows).filter(|(_, alternatives)| *alternatives == 1).map_or_else(|| around(&rows), |(text, _)| text)
+}
+
+/// Returns texts as one, with each place where they differ between braces of its own: the first alternative of each goes
+/// with the first of the others.
+pub(super) fn side_by_side(texts: &[String]) -> String {
+    let Some(rows) = rows(texts) else { return texts.first().cloned().unwrap_or_default() };
+    zip(&rows).map_or_else(|| around(&rows), |(text, _)| text)
+}
+
+/// Returns the words of each text; `None` where they do not differ.
+fn rows(texts: &[String]) -> Option<Vec<Vec<&str>>> {
+    let first = texts.first()?;
     if texts.iter().all(|text| text == first) {
-        return first.clone();
+        return None;
     }
-    let cut: Vec<Vec<&str>> = texts.iter().map(|text| tokens(text)).collect();
-    let shortest = cut.iter().map(Vec::len).min().unwrap_or_default();
-    let same = |at: &dyn Fn(&[&str]) -> usize| cut.iter().all(|tokens| tokens[at(tokens)] == cut[0][at(&cut[0])]);
+    Some(texts.iter().map(|text| tokens(text)).collect())
+}
+
+/// Returns texts of equally many words, word by word, and how many different rows of alternatives there are.
+fn zip(rows: &[Vec<&str>]) -> Option<(String, usize)> {
+    let length = rows[0].len();
+    if rows.iter().any(|row| row.len() != length) {
+        return None;
+    }
+    let mut text = String::new();
+    let mut seen: Vec<Vec<&str>> = Vec::new();
+    for place in 0..length {
+        let column: Vec<&str> = rows.iter().map(|row| row[place]).collect();
+        if column.iter().all(|word| *word == column[0]) {
+            text.push_str(column[0]);
+            continue;
+        }
+        let words: Vec<String> = column.iter().map(ToString::to_string).collect();
+        text.extend(["{", &alternatives(&words), "}"]);
+        if !seen.contains(&column) {
+            seen.push(column);
+        }
+    }
+    Some((text, seen.len()))
+}
+
+/// Returns texts with one pair of braces, from the first word that differs to the last.
+fn around(rows: &[Vec<&str>]) -> String {
+    let shortest = rows.iter().map(Vec::len).min().unwrap_or_default();
+    let same = |at: &dyn Fn(&[&str]) -> usize| rows.iter().all(|row| row[at(row)] == rows[0][at(&rows[0])]);
     let head = (0..shortest).take_while(|&n| same(&|_| n)).count();
-    let tail = (0..shortest - head).take_while(|&n| same(&|tokens| tokens.len() - 1 - n)).count();
-    let middles: Vec<String> = cut.iter().map(|tokens| tokens[head..tokens.len() - tail].concat()).collect();
-    format!("{}{{{}}}{}", cut[0][..head].concat(), alternatives(&middles), cut[0][cut[0].len() - tail..].concat())
+    let tail = (0..shortest - head).take_while(|&n| same(&|row| row.len() - 1 - n)).count();
+    let middles: Vec<String> = rows.iter().map(|row| row[head..row.len() - tail].concat()).collect();
+    format!("{}{{{}}}{}", rows[0][..head].concat(), alternatives(&middles), rows[0][rows[0].len() - tail..].concat())
 }
 
 fn alternatives(middles: &[String]) -> String {
@@ -113,12 +154,20 @@ mod tests {
             (&["/home/lilly/signals", "/home/mike/logs"], "/home/{lilly/signals,mike/logs}"),
             (&["a.b", "a"], "a{.b,}"),
             (&["a-a", "a"], "a{-a,}"),
+            (&["/home/lilly/lilly.toml", "/home/mike/mike.toml"], "/home/{lilly,mike}/{lilly,mike}.toml"),
             (&["10.0.100.201/24", "10.0.100.202/24"], "10.0.100.{201,202}/24"),
             (&["münchen:é", "münchen:ü"], "münchen:{é,ü}"),
         ] {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
             assert_eq!(braces(&texts), expected);
         }
+    }
+
+    #[test]
+    fn what_goes_together_stands_at_the_same_place_between_its_braces() {
+        let texts = ["enter 201; su - lilly".to_owned(), "enter 202; su - mike".to_owned()];
+        assert_eq!(side_by_side(&texts), "enter {201,202}; su - {lilly,mike}");
+        assert_eq!(braces(&texts), "enter {201; su - lilly,202; su - mike}");
     }
 
     #[test]

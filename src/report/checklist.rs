@@ -227,7 +227,7 @@ impl<W: Write + Send> Checklist<W> {
     fn end(&mut self, envelope: &Envelope, ended: &Ended) {
         let marks: Vec<Mark> = self.marks.values().cloned().collect();
         let mut text = checklist(&self.phases, &self.lanes, &marks, self.style);
-        text.push_str(&std::mem::take(&mut self.plan).without_new().text(self.style));
+        text.push_str(&std::mem::take(&mut self.plan).without_new(&self.failed).text(self.style));
         for (id, error) in &self.failures {
             text.push_str(&failed_text(&id.to_string(), error, 0, self.style));
         }

@@ -1,5 +1,5 @@
 //! The plan as text: what differs, what waits, what is checked again; what is alike in several lanes is said once.
-use super::alike::{self, braces, numbered, tokens};
+use super::alike::{self, numbered, side_by_side, tokens};
 use super::change;
 use super::style::{Hue, Style, columns, indented, wrap};
 use crate::event::{Envelope, Event, Label, Outcome};
@@ -129,11 +129,11 @@ impl Plan {
         self.entries().any(|entry| entry.id == *of && matches!(entry.says, Says::Waits { .. }))
     }
 
-    /// Returns the plan without what is new, to be read below a checklist that shows it.
+    /// Returns the plan without what was not there yet, to be read below a checklist; but with what failed last.
     #[must_use]
-    pub fn without_new(mut self) -> Self {
+    pub fn without_new(mut self, failed: &BTreeSet<Id>) -> Self {
         let stays = |entry: &Entry| match &entry.says {
-            Says::Differs { label, .. } => *label != Label::New,
+            Says::Differs { label, .. } => *label == Label::Drift || failed.contains(&entry.id),
             Says::Waits { .. } => true,
             Says::Behind { .. } | Says::Kept { .. } => false,
         };
@@ -267,7 +267,7 @@ impl Group<'_> {
 
     fn merged(&self, of: impl Fn(&Says) -> String) -> String {
         let texts: Vec<String> = self.entries.iter().map(|entry| of(&entry.says)).collect();
-        braces(&texts)
+        side_by_side(&texts)
     }
 
     /// Returns the changes of each entry at a place.
@@ -284,7 +284,7 @@ impl Group<'_> {
         let mut whats: Vec<String> = Vec::new();
         for place in 0..changes.len() {
             let words: Vec<String> = self.at(place).into_iter().map(change::words).collect();
-            whats.push(braces(&words));
+            whats.push(side_by_side(&words));
         }
         let after = self.after(changes);
         let label = style.paint(Hue::Faint, &format!("({})", change::label(label)));

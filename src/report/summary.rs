@@ -24,7 +24,9 @@ pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -
         "status" => vec![format!("{in_sync} in sync"), format!("{changed} differ")],
         _ => vec![format!("{changed} changed"), format!("{in_sync} in sync")],
     };
-    parts.push(format!("{waiting} waiting"));
+    if command != "test" || waiting > 0 {
+        parts.push(format!("{waiting} waiting"));
+    }
     parts.push(format!("{} failed", if command == "test" { failed + failed_tests } else { failed }));
     if failed_tests > 0 && command != "test" {
         parts.push(plural(failed_tests, "test failed", "tests failed"));

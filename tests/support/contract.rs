@@ -139,14 +139,14 @@ fn scope<'a>(mode: Mode, known: &'a Known, sys: &'a dyn System, sink: &'a Record
     Scope { mode, destroy: false, known, sys, sink, turn: None, only: &[] }
 }
 
-fn run(items: &[Item], mode: Mode, known: &Known, sys: &dyn System) -> Result<Recorder, String> {
+pub fn run(items: &[Item], mode: Mode, known: &Known, sys: &dyn System) -> Result<Recorder, String> {
     let sink = Recorder::default();
     converge(items, scope(mode, known, sys, &sink), &mut Course::default()).map_err(|error| error.to_string())?;
     Ok(sink)
 }
 
 /// Applies, and keeps the claims as the ledger would.
-fn apply(items: &[Item], known: &mut Known, sys: &dyn System) -> Result<Recorder, String> {
+pub fn apply(items: &[Item], known: &mut Known, sys: &dyn System) -> Result<Recorder, String> {
     let sink = run(items, Mode::Apply, known, sys)?;
     for event in sink.events() {
         match event {

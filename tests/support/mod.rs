@@ -2,5 +2,7 @@
 pub mod case;
 pub mod contract;
 pub mod fake;
+pub mod real_container;
 pub mod recorder;
 pub mod run;
+pub mod watched;

@@ -112,14 +112,10 @@ impl Line {
         if trimmed.starts_with('#') && !trimmed.starts_with(OURS) {
             return Self::Other(text.to_owned());
         }
-        match trimmed.split_once('=') {
-            Some((key, value)) => Self::Pair {
-                key: key.trim().to_owned(),
-                value: unquoted(value.trim()).to_owned(),
-                text: text.to_owned(),
-            },
-            None => Self::Other(text.to_owned()),
-        }
+        let Some((key, value)) = trimmed.split_once('=') else { return Self::Other(text.to_owned()) };
+        // What is ours is in comments and stands as we wrote it.
+        let value = if trimmed.starts_with(OURS) { value.trim() } else { unquoted(value.trim()) };
+        Self::Pair { key: key.trim().to_owned(), value: value.to_owned(), text: text.to_owned() }
     }
 
     fn pair(key: &str, value: &str) -> Self {
@@ -173,8 +169,9 @@ mod tests {
 
     #[test]
     fn quotes_around_a_value_are_not_part_of_it() {
-        let config = Config::parse("a = \"x y\"\nb = 'z'\nc = \"\n");
+        let config = Config::parse("a = \"x y\"\nb = 'z'\nc = \"\n#provision.d = \"e\"\n");
         assert_eq!((config.get("a"), config.get("b"), config.get("c")), (Some("x y"), Some("z"), Some("\"")));
+        assert_eq!(config.get("#provision.d"), Some("\"e\""), "what is ours stands as it is");
     }
 
     #[test]
@@ -186,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_value_is_set_in_its_place_and_the_rest_stays() {
-        let cases: &[(&str, fn(&mut Config), &str)] = &[
+        type Change = fn(&mut Config);
+        let cases: &[(&str, Change, &str)] = &[
             ("a = 1\nb = 2\nc = 3\n", |c| c.set("b", "9"), "a = 1\nb = 9\nc = 3\n"),
             ("a = 1\nb=2\n", |c| c.set("b", "2"), "a = 1\nb=2\n"),
             ("b = 1\na = 1\nb = 2\n", |c| c.set("b", "3"), "b = 3\na = 1\n"),

@@ -103,13 +103,17 @@ impl Live<'_> {
 
     fn address(&self, is: &Net, net: &Net) -> Result<()> {
         let Some(Address::Fixed(asked)) = net.address else { return Ok(()) };
-        self.ip(&["address", "replace", &asked.to_string(), "dev", &net.name])?;
-        match is.address {
-            Some(Address::Fixed(old)) if old != asked => {
-                self.ip(&["address", "del", &old.to_string(), "dev", &net.name])
-            }
-            _ => Ok(()),
+        if let Some(Address::Fixed(old)) = is.address
+            && old != asked
+        {
+            // First: the kernel takes second addresses of a network along with its first one.
+            self.ip(&["address", "del", &old.to_string(), "dev", &net.name]).or_else(|error| {
+                // A run that was cut off did that already.
+                let address = asked.to_string();
+                self.ip(&["address", "replace", &address, "dev", &net.name]).map_err(|_| error)
+            })?;
         }
+        self.ip(&["address", "replace", &asked.to_string(), "dev", &net.name])
     }
 
     /// Runs the host's `ip` on the container's network.

@@ -14,11 +14,12 @@ use crate::system::{Command, FileKind, NewFile, System};
 use config::{Config, ours};
 use host::{Host, text};
 use live::{Live, host_side};
+use read::unescaped;
 use rootfs::Rootfs;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use write::{IDS, Pen, SHIFT, config_path};
+use write::{IDS, Pen, SHIFT, config_path, escaped};
 
 /// The driver of plain LXC.
 #[derive(Debug, Clone, Copy)]
@@ -403,11 +404,11 @@ fn make_live(
     }
 }
 
-/// Notes what stays in effect until the next start: `INSTANCE FIELD [VALUE]`.
+/// Notes what stays in effect until the next start: `INSTANCE FIELD [VALUE]`, the field with the escapes of fstab(5).
 fn owe(config: &mut Config, instance: &str, edit: &Edit) {
     let key = ours("owed");
     for change in &edit.changes {
-        let head = format!("{instance} {}", change.field);
+        let head = format!("{instance} {}", escaped(&change.field));
         let same = |owed: &str| owed == head || owed.strip_prefix(&head).is_some_and(|rest| rest.starts_with(' '));
         let noted = config.all(&key).into_iter().find(|owed| same(owed)).map(str::to_owned);
         match noted {
@@ -423,7 +424,7 @@ fn owed(config: &Config, instance: Option<&str>) -> Vec<Owed> {
     let owed = |owed: &str| {
         let mut parts = owed.splitn(3, ' ');
         let (of, field, active) = (parts.next()?, parts.next()?, parts.next());
-        (Some(of) == instance).then(|| Owed { field: field.to_owned(), active: active.map(str::to_owned) })
+        (Some(of) == instance).then(|| Owed { field: unescaped(field), active: active.map(str::to_owned) })
     };
     config.all(&ours("owed")).into_iter().filter_map(owed).collect()
 }

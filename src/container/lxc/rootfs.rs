@@ -32,7 +32,7 @@ impl Rootfs {
         // A container has a /dev of its own, and device nodes can't be made with shifted ids.
         let tar = ["tar", "-xpf", &template, "-C", &target, "--numeric-owner", "--anchored", "--exclude=./dev/*"];
         let command = Command::new(self.shifted(&tar)).timeout(timeout);
-        sys.run(&command)?.success(&command).map_err(|error| {
+        sys.run(&command).and_then(|output| output.success(&command)).map_err(|error| {
             error.during(format!("unpacking `{template}`")).remedy("remove the template if it is broken, and run again")
         })?;
         let proof = self.path.join("etc");

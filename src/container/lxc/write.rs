@@ -125,7 +125,7 @@ fn write_mount(config: &mut Config, mount: &Mount, is_file: bool) {
 }
 
 /// Escapes a path as fstab(5) wants it.
-fn escaped(path: &str) -> String {
+pub(super) fn escaped(path: &str) -> String {
     path.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011").replace('#', "\\043")
 }
 
