@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     reason = "a test binary has no outside, shares its support and looks at the machine itself"
 )]
+mod accounts_and_files;
 mod agent;
 mod kinds;
 mod ledger;

@@ -1,9 +1,9 @@
 //! `[[user]]`: a user with its groups, home, password and ssh keys.
 use super::need::Needs;
-use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
+use super::{Ask, Change, Mistake, Plan, Resource, Step, Thing, Waiting, Want};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::{AbsPath, AccountNumber, Principal, Text, UserName};
-use crate::system::passwd::{self, Accounts, accounts, password};
+use crate::system::passwd::{self, Accounts, accounts};
 use crate::system::process::running_as;
 use crate::system::{Command, System};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use std::path::Path;
 mod absent;
 mod home;
 mod keys;
+mod password;
 
 /// A user, as a recipe asks for it.
 #[derive(Debug, Deserialize)]
@@ -169,7 +170,8 @@ impl User {
             if !option.is_empty() {
                 argv.push(to.clone());
             }
-            changes.push(Change::field(name, field, Some(from), Some(to)));
+            let from = Some(from).filter(|from| !from.is_empty());
+            changes.push(Change::field(name, field, from, Some(to)));
         };
         let uid = self.uid.filter(|uid| uid.0 != is.uid);
         let moved = self.home.as_ref().filter(|home| home.0 != is.home);
@@ -297,50 +299,6 @@ impl User {
     fn joined<'g>(&self, groups: impl Iterator<Item = &'g UserName>) -> Option<String> {
         let names: Vec<&str> = groups.map(|group| group.0.as_str()).filter(|group| *group != self.name.0).collect();
         (!names.is_empty()).then(|| names.join(","))
-    }
-
-    fn check_password(
-        &self,
-        ask: &Ask<'_>,
-        sys: &dyn System,
-        plan: &mut Plan<'_>,
-        changes: &mut Vec<Change>,
-        deeds: &mut Deeds,
-    ) -> Result<()> {
-        let Some(asked) = &self.password else { return Ok(()) };
-        let name = &self.name.0;
-        if ask.is_unknown("password") && ask.claim(name).is_some_and(|claim| claim.held.is_some()) {
-            let text = "its password is a secret that is not at hand: not compared".to_owned();
-            plan.remarks.push(Remark { name: name.clone(), text });
-            return Ok(());
-        }
-        let is = password(sys, name)?;
-        if is.as_deref() == Some(asked.0.as_str()) && !ask.is_unknown("password") {
-            return Ok(());
-        }
-        let from = match is.as_deref() {
-            None | Some("") => "none",
-            Some(hash) if hash.starts_with(['!', '*']) => "locked",
-            Some(_) => "another one",
-        };
-        changes.push(Change::field(name, "password", Some(from.to_owned()), Some("(secret)".to_owned())));
-        deeds.password = self.password_command(ask)?;
-        Ok(())
-    }
-
-    /// Returns what sets the password; its hash goes in on stdin.
-    fn password_command(&self, ask: &Ask<'_>) -> Result<Option<Command>> {
-        let Some(hash) = &self.password else { return Ok(None) };
-        let refused =
-            |reason: &str| Err(Error::new(format!("setting the password of `{}`", self.name.0)).reason(reason));
-        if ask.is_unknown("password") {
-            return Ok(None);
-        }
-        if hash.is_empty() || hash.contains([':', '\n']) || !hash.starts_with(['$', '!', '*', '_']) {
-            return refused("`password` takes a hash such as `mkpasswd` prints, which begins with `$`");
-        }
-        let line = format!("{}:{}\n", self.name.0, hash.0);
-        Ok(Some(Command::new(["chpasswd", "--encrypted"]).stdin(line).timeout(ask.timeout)))
     }
 }
 

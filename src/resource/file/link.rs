@@ -1,0 +1,59 @@
+//! A symbolic link.
+use super::File;
+use crate::error::{Attempt as _, Result};
+use crate::field::Text;
+use crate::resource::need::Needs;
+use crate::resource::{Ask, Change, Plan, Step, kept};
+use crate::system::{FileKind, Stat, System};
+use std::path::Path;
+
+impl File {
+    pub(super) fn check_link<'a>(
+        &'a self,
+        target: &'a Text,
+        is: Option<Stat>,
+        ask: &Ask<'_>,
+        sys: &dyn System,
+    ) -> Result<Plan<'a>> {
+        let path = self.path.path();
+        let mut needs = Needs::default();
+        let owner = self.ownership().planned(&mut needs, ask, sys)?;
+        let mut changes = match is {
+            None => {
+                needs.parent(path, ask, sys)?;
+                vec![Change::made(&self.path.0, format!("link to {target}"))]
+            }
+            Some(is) => {
+                let mut changes = self.changed_metadata(is, owner, None, sys)?;
+                let from = if is.kind == FileKind::Link {
+                    let found = sys.read_link(path).attempt(|| format!("reading the link `{}`", self.path))?;
+                    found.to_string_lossy().into_owned()
+                } else {
+                    format!("a file, {} B", is.size)
+                };
+                if is.kind != FileKind::Link || from != target.0 {
+                    changes.insert(0, Change::field(&self.path.0, "link", Some(from), Some(target.0.clone())));
+                }
+                changes
+            }
+        };
+        if changes.is_empty() {
+            return Ok(Plan::in_sync());
+        }
+        if let Some(waiting) = needs.waiting(&self.path.0, vec![self.thing()]) {
+            return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
+        }
+        for change in &mut changes {
+            change.after.clone_from(&needs.after);
+        }
+        let foreign = is.is_some() && !ask.ours(&self.path.0);
+        let step = Step::new(changes, move |sys| {
+            if foreign {
+                kept::keep(path, sys)?;
+            }
+            let (uid, gid) = self.ownership().now(sys)?;
+            sys.symlink(Path::new(&target.0), path, uid, gid)
+        });
+        Ok(Plan::step(step.supplies([self.thing()])))
+    }
+}
