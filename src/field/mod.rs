@@ -1,5 +1,6 @@
 //! The types of a recipe's fields: what parses here is valid, so nothing behind it needs to look again.
 mod container;
+mod export;
 mod limits;
 mod name;
 mod net;
@@ -8,6 +9,7 @@ mod path;
 mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
+pub use export::{ClientHost, ExportOptions};
 pub use limits::{Digest, Mode, Period, Size};
 pub use name::{AccountNumber, ContainerId, HostName, Principal, UnitName, UserName};
 pub use net::{Address, Cidr, Mac};

@@ -6,6 +6,7 @@ use super::directory::Directory;
 use super::file::File;
 use super::gate::Gate;
 use super::group::Group;
+use super::nfs_export::NfsExport;
 use super::package::Package;
 use super::test::Test;
 use super::unit::Unit;
@@ -103,6 +104,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<User>("user", "name").required(&["name"]).secrets(&["password"]),
     Kind::of::<Group>("group", "name").required(&["name"]),
     Kind::of::<Unit>("unit", "name").required(&["name"]),
+    Kind::of::<NfsExport>("nfs-export", "path").required(&["path", "clients"]),
     Kind::of::<Command>("command", "name").required(&["name"]).secrets(&["env", "stdin"]),
     Kind::of::<Gate>("gate", "name").required(&["name", "instructions"]),
     Kind::of::<Test>("test", "name").required(&["name"]),

@@ -10,6 +10,7 @@ mod group;
 mod kept;
 mod kind;
 mod need;
+mod nfs_export;
 mod package;
 mod pending;
 mod plan;

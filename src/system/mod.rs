@@ -3,6 +3,7 @@ pub mod apt;
 mod command;
 pub mod dpkg;
 mod empty;
+pub mod exports;
 mod facts;
 pub mod fingerprint;
 mod names;

@@ -2,6 +2,7 @@
 mod accounts;
 mod coreutils;
 mod disk;
+mod exportfs;
 mod machine;
 mod text;
 
@@ -26,6 +27,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("chpasswd", accounts::chpasswd),
     ("cat", coreutils::cat),
     ("echo", coreutils::echo),
+    ("exportfs", exportfs::exportfs),
     ("id", coreutils::id),
     ("rm", coreutils::rm),
     ("sh", coreutils::sh),
