@@ -211,8 +211,8 @@ fn supplied(path: &AbsPath) -> Vec<Thing> {
 }
 
 fn shown_script(script: &str) -> String {
-    let first =
-        script.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let tells = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set -");
+    let first = script.lines().map(str::trim).find(tells).unwrap_or_default();
     format!("script `{}`, {} B", shortened(first), script.len())
 }
 
@@ -257,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_script_is_shown_by_its_first_line_and_size() {
-        let script = command("script = \"#!/bin/sh\\n\\necho hello\\necho more\\n\"\nonce = true");
-        assert_eq!(script.shown(), "script `echo hello`, 32 B");
+        let script = command("script = \"#!/bin/sh\\nset -e\\n\\necho hello\\necho more\\n\"\nonce = true");
+        assert_eq!(script.shown(), "script `echo hello`, 39 B");
     }
 
     #[test]

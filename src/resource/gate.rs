@@ -43,7 +43,7 @@ impl Resource for Gate {
         let waiting = Waiting {
             name: self.name.0.clone(),
             because: self.first_line(),
-            remedy: Some(self.remedy(ask)),
+            remedy: self.remedy(ask),
             supplies: Vec::new(),
         };
         Ok(Plan { waiting: vec![waiting], ..Plan::default() })
@@ -84,12 +84,14 @@ impl Gate {
         if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
     }
 
-    fn remedy(&self, ask: &Ask<'_>) -> String {
+    /// What the first line does not say already.
+    fn remedy(&self, ask: &Ask<'_>) -> Option<String> {
         let whole = self.instructions.trim();
         match (&self.done_when, whole.contains('\n')) {
-            (Some(_), _) => whole.to_owned(),
-            (None, false) => format!("provision ack {}", ask.id(&self.name)),
-            (None, true) => format!("{whole}\nprovision ack {}", ask.id(&self.name)),
+            (Some(_), false) => None,
+            (Some(_), true) => Some(whole.to_owned()),
+            (None, false) => Some(format!("provision ack {}", ask.id(&self.name))),
+            (None, true) => Some(format!("{whole}\nprovision ack {}", ask.id(&self.name))),
         }
     }
 }
