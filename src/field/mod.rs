@@ -6,6 +6,7 @@ mod name;
 mod net;
 mod package;
 mod path;
+mod range;
 mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
@@ -15,4 +16,5 @@ pub use name::{AccountNumber, ContainerId, HostName, Principal, UnitName, UserNa
 pub use net::{Address, Cidr, Mac};
 pub use package::{NpmName, PackageName, VersionGlob};
 pub use path::AbsPath;
+pub use range::{NpmVersion, Range};
 pub use text::{Field, Names, Text};

@@ -7,6 +7,7 @@ use super::file::File;
 use super::gate::Gate;
 use super::group::Group;
 use super::nfs_export::NfsExport;
+use super::npm::Npm;
 use super::package::Package;
 use super::test::Test;
 use super::unit::Unit;
@@ -108,6 +109,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Command>("command", "name").required(&["name"]).secrets(&["env", "stdin"]),
     Kind::of::<Gate>("gate", "name").required(&["name", "instructions"]),
     Kind::of::<Test>("test", "name").required(&["name"]),
+    Kind::of::<Npm>("npm", "name").required(&["name"]).secrets(&["env"]),
 ];
 
 /// Returns the kind of that header.

@@ -11,6 +11,7 @@ mod kept;
 mod kind;
 mod need;
 mod nfs_export;
+mod npm;
 mod package;
 mod pending;
 mod plan;

@@ -60,7 +60,8 @@ fn directory(sys: &dyn System, path: &Path, mut modified: SystemTime) -> io::Res
     Ok(Fingerprint { digest: hex(&whole.finalize()), modified })
 }
 
-fn followed(sys: &dyn System, path: &Path) -> io::Result<Option<PathBuf>> {
+/// Returns where a path leads when its last part is a link; `None` where nothing is.
+pub fn followed(sys: &dyn System, path: &Path) -> io::Result<Option<PathBuf>> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_AT_MOST {
         match sys.lstat(&path)? {

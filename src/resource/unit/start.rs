@@ -66,10 +66,9 @@ pub(super) fn bring_up(
             digests.insert(*name, stale::digests(sys, &stale::inputs(unit, watch))?);
         }
     }
-    let failed: Vec<&str> = names.iter().filter(|name| is_in(&before, name, "failed")).copied().collect();
-    if !failed.is_empty() {
-        systemctl(sys, "reset-failed", &failed, timeout)?;
-    }
+    // Starts by hand count for StartLimitBurst= as well. One that systemd has not loaded has nothing to reset.
+    let reset = Command::new(["systemctl", "reset-failed"].iter().chain(&names).copied());
+    sys.run(&reset.timeout(timeout))?;
     for way in [Way::Start, Way::Restart, Way::Reload] {
         let some: Vec<&str> = units.iter().filter(|unit| unit.1 == way).map(|(name, _)| *name).collect();
         if !some.is_empty() {
@@ -143,8 +142,4 @@ fn explain(sys: &dyn System, error: Error, names: &[&str]) -> Error {
 fn journal(sys: &dyn System, name: &str) -> String {
     let command = Command::new(["journalctl", "-u", name, "-n", "20", "--no-pager", "-o", "cat"]);
     sys.run(&command.timeout(Duration::from_secs(20))).map_or(String::new(), |output| output.text())
-}
-
-fn is_in(units: &Units, name: &str, state: &str) -> bool {
-    units.get(name).is_some_and(|unit| unit.active == state)
 }
