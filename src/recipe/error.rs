@@ -1,7 +1,8 @@
 //! The mistakes of a recipe: every one of them, each with its place, in the order of the files and of the places in them.
 use super::value::Span;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A file of a recipe.
@@ -13,13 +14,23 @@ pub struct Source {
     pub text: String,
     /// The how many-th it is of those that were read.
     pub(super) order: usize,
+    /// Where its lines end.
+    ends: Vec<usize>,
 }
 
 impl Source {
+    pub(super) fn new(name: String, text: String, order: usize) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { name, text, order, ends }
+    }
+
     /// Returns `file:line` of a byte.
     pub(super) fn line(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        format!("{}:{}", self.name, before.matches('\n').count() + 1)
+        format!("{}:{}", self.name, self.line_number(at))
+    }
+
+    fn line_number(&self, at: usize) -> usize {
+        self.ends.partition_point(|end| *end < at) + 1
     }
 }
 
@@ -99,21 +110,12 @@ fn report(mistake: &Mistake, renderer: &Renderer) -> String {
         let head = renderer.render(&[Group::with_title(title)]);
         return format!("{head}\n  {}\n", mistake.label);
     };
-    let primary = AnnotationKind::Primary.span(shown(place)).label(mistake.label.as_str());
-    let mut snippet = Snippet::source(place.source.text.as_str()).path(place.source.name.as_str()).annotation(primary);
-    let mut other = None;
-    if let Some((second, label)) = &mistake.second {
-        let annotation = AnnotationKind::Context.span(shown(second)).label(label.as_str());
-        if second.source == place.source {
-            snippet = snippet.annotation(annotation);
-        } else {
-            let source = second.source.text.as_str();
-            other = Some(Snippet::source(source).path(second.source.name.as_str()).annotation(annotation));
-        }
-    }
-    let mut group = title.element(snippet);
-    if let Some(other) = other {
-        group = group.element(other);
+    let beside = mistake.second.as_ref().filter(|(second, _)| second.source == place.source);
+    let mut shown = vec![(AnnotationKind::Primary, span(place), mistake.label.as_str())];
+    shown.extend(beside.map(|(second, label)| (AnnotationKind::Context, span(second), label.as_str())));
+    let mut group = title.element(excerpt(&place.source, shown));
+    if let Some((second, label)) = mistake.second.as_ref().filter(|_| beside.is_none()) {
+        group = group.element(excerpt(&second.source, vec![(AnnotationKind::Context, span(second), label)]));
     }
     if let Some(note) = &mistake.note {
         group = group.element(Level::NOTE.message(note.as_str()));
@@ -121,8 +123,23 @@ fn report(mistake: &Mistake, renderer: &Renderer) -> String {
     framed(&renderer.render(&[group]))
 }
 
-/// Keeps a span within its first line, so that one line is shown.
-fn shown(place: &Place) -> std::ops::Range<usize> {
+/// Returns the lines of a file from the first to the last that is annotated.
+fn excerpt<'a>(
+    source: &'a Source,
+    annotations: Vec<(AnnotationKind, Range<usize>, &'a str)>,
+) -> Snippet<'a, Annotation<'a>> {
+    let first = annotations.iter().map(|(_, span, _)| span.start).min().unwrap_or_default();
+    let last = annotations.iter().map(|(_, span, _)| span.end).max().unwrap_or_default();
+    let from = source.text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let to = source.text[last..].find('\n').map_or(source.text.len(), |newline| last + newline);
+    let annotated =
+        annotations.into_iter().map(|(kind, span, label)| kind.span(span.start - from..span.end - from).label(label));
+    let snippet = Snippet::source(&source.text[from..to]).path(source.name.as_str());
+    snippet.line_start(source.line_number(first)).annotations(annotated)
+}
+
+/// Returns a span within its first line, so that one line is shown.
+fn span(place: &Place) -> Range<usize> {
     let text = &place.source.text;
     let boundary = |mut at: usize| {
         while !text.is_char_boundary(at) {

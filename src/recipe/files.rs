@@ -6,7 +6,7 @@
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 /// The files below a recipe's directory.
@@ -25,6 +25,8 @@ pub enum Unread {
     Missing,
     /// It lies outside the directory: a link leads out.
     Outside,
+    /// It is a directory, a pipe or a device.
+    NotAFile,
     /// Something else.
     Failed(String),
 }
@@ -37,7 +39,10 @@ impl Files for Directory {
     fn read(&self, path: &str) -> Result<Vec<u8>, Unread> {
         let root = if self.0.as_os_str().is_empty() { std::path::Path::new(".") } else { &self.0 };
         let failed = |error: &dyn std::fmt::Display| Unread::Failed(error.to_string());
-        let directory = File::open(root).map_err(|error| failed(&error))?;
+        let directory = File::open(root).map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Unread::Missing,
+            _ => failed(&error),
+        })?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = rustix::fs::openat2(directory, path, flags, Mode::empty(), ResolveFlags::BENEATH);
         let mut file = File::from(opened.map_err(|error| match error {
@@ -46,7 +51,7 @@ impl Files for Directory {
             other => failed(&other),
         })?);
         if !file.metadata().map_err(|error| failed(&error))?.is_file() {
-            return Err(Unread::Failed("not a regular file".to_owned()));
+            return Err(Unread::NotAFile);
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| failed(&error))?;

@@ -71,7 +71,7 @@ fn find_in(
                 continue;
             };
             let files = Directory(parent.to_path_buf());
-            if !matches!(files.read(file), Err(Unread::Missing | Unread::Failed(_))) {
+            if !matches!(files.read(file), Err(Unread::Missing | Unread::NotAFile)) {
                 return Ok(Found { path, files: Box::new(files), origin: *origin });
             }
         }

@@ -32,22 +32,23 @@ impl Loader<'_> {
         let Some(way) = self.way(file, entry) else { return wrong };
         let found = match way {
             Way::Env(name) => {
-                (self.options.env)(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))
+                Ok((self.options.env)(name).ok_or_else(|| format!("the environment variable `{name}` is not set")))
             }
-            Way::File(path) => match self.secret_file(path) {
-                Ok(found) => found.ok_or_else(|| format!("there is no file `{path}`")),
-                Err(why) => {
-                    self.wrong_secret(file, entry, &why);
-                    return wrong;
-                }
-            },
-            Way::Generate(length) => match self.generated(file, &entry.key, length) {
-                Ok(found) => found.ok_or_else(String::new),
-                Err(why) => {
-                    self.wrong_secret(file, entry, &why);
-                    return wrong;
-                }
-            },
+            Way::File(path) => {
+                self.secret_file(path).map(|found| found.ok_or_else(|| format!("there is no file `{path}`")))
+            }
+            Way::Generate(length) => {
+                self.generated(file, &entry.key, length).map(|found| found.ok_or_else(String::new))
+            }
+        };
+        let found = match found {
+            Ok(found) => found,
+            // Who may not read it may still plan.
+            Err(why) if self.options.secrets == SecretsMode::AtHand => Err(why),
+            Err(why) => {
+                self.wrong_secret(file, entry, &why);
+                return wrong;
+            }
         };
         match found {
             Ok(text) => {

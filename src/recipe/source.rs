@@ -46,13 +46,13 @@ impl Loader<'_> {
         self.sources += 1;
         let name = format!("{}{path}", self.prefix);
         match String::from_utf8(bytes) {
-            Ok(text) => Some(Arc::new(Source { name, text, order })),
+            Ok(text) => Some(Arc::new(Source::new(name, text, order))),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let byte = error.as_bytes().get(at).copied().unwrap_or_default();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let place =
-                    Place { source: Arc::new(Source { name, text, order }), span: Span { start: at, end: at + 3 } };
+                    Place { source: Arc::new(Source::new(name, text, order)), span: Span { start: at, end: at + 3 } };
                 let mistake = Mistake::new(place, "text that is not UTF-8", format!("the byte 0x{byte:02x}"));
                 self.mistakes.add(Pass::Written, mistake);
                 None
@@ -74,6 +74,7 @@ impl Loader<'_> {
             Unread::Outside => {
                 (format!("`{path}` is outside the recipe's directory"), "a link leads out of it".to_owned())
             }
+            Unread::NotAFile => (format!("`{path}` is not a file"), "expected a regular file".to_owned()),
             Unread::Failed(why) => (format!("reading `{path}`"), why.clone()),
         };
         self.mistakes.add(Pass::Rendered, Mistake::new(place, title, label));
@@ -81,20 +82,28 @@ impl Loader<'_> {
 
     /// Returns the path of a file that another one names, beneath the recipe's directory; what leads out of it is reported.
     pub(super) fn beneath(&mut self, place: Place, document: &Document, path: &str) -> Option<String> {
-        let label = if path.starts_with('/') {
-            "write it as a path from the file that names it"
-        } else if path.split('/').any(|part| part == "..") {
-            "`..` may lead out of the recipe's directory"
-        } else if path.is_empty() || path.ends_with('/') || path.contains('\0') {
-            "expected the path of a file"
-        } else {
-            let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-            return Some(format!("{}{}", document.directory(), parts.join("/")));
-        };
-        let title = format!("`{path}` is not a path beneath the recipe's directory");
-        self.mistakes.add(Pass::Rendered, Mistake::new(place, title, label));
-        None
+        joined(document, path)
+            .map_err(|label| {
+                let title = format!("`{path}` is not a path beneath the recipe's directory");
+                self.mistakes.add(Pass::Rendered, Mistake::new(place, title, label));
+            })
+            .ok()
     }
+}
+
+/// Returns the path of a file that another one names, or why it leads nowhere.
+pub(super) fn joined(document: &Document, path: &str) -> Result<String, &'static str> {
+    if path.starts_with('/') {
+        return Err("write it as a path from the file that names it");
+    }
+    if path.split('/').any(|part| part == "..") {
+        return Err("`..` may lead out of the recipe's directory");
+    }
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+        return Err("expected the path of a file");
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    Ok(format!("{}{}", document.directory(), parts.join("/")))
 }
 
 /// Says why a file was not read.
@@ -102,6 +111,7 @@ pub(super) fn unread_text(unread: &Unread) -> String {
     match unread {
         Unread::Missing => "there is no such file".to_owned(),
         Unread::Outside => "it is a link that leads out of its directory".to_owned(),
+        Unread::NotAFile => "it is not a regular file".to_owned(),
         Unread::Failed(why) => why.clone(),
     }
 }
