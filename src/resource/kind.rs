@@ -1,5 +1,6 @@
 //! The registry of kinds: a table's header, how its fields are read, and which of them may hold a secret.
 use super::Resource;
+use super::bridge::Bridge;
 use super::command::Command;
 use super::container::Container;
 use super::directory::Directory;
@@ -106,6 +107,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<Group>("group", "name").required(&["name"]),
     Kind::of::<Unit>("unit", "name").required(&["name"]),
     Kind::of::<NfsExport>("nfs-export", "path").required(&["path", "clients"]),
+    Kind::of::<Bridge>("bridge", "name").required(&["name"]),
     Kind::of::<Command>("command", "name").required(&["name"]).secrets(&["env", "stdin"]),
     Kind::of::<Gate>("gate", "name").required(&["name", "instructions"]),
     Kind::of::<Test>("test", "name").required(&["name"]),

@@ -1,5 +1,6 @@
 //! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
 mod ask;
+mod bridge;
 mod command;
 mod container;
 mod diff;

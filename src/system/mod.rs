@@ -7,6 +7,7 @@ pub mod exports;
 mod facts;
 pub mod fingerprint;
 mod names;
+pub mod network;
 pub mod npm;
 pub mod passwd;
 pub mod process;

@@ -4,6 +4,7 @@ mod coreutils;
 mod disk;
 mod exportfs;
 mod machine;
+mod network;
 mod text;
 
 pub use machine::FakeMachine;
@@ -29,6 +30,10 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("echo", coreutils::echo),
     ("exportfs", exportfs::exportfs),
     ("id", coreutils::id),
+    ("ifdown", network::ifdown),
+    ("ifup", network::ifup),
+    ("ip", network::ip),
+    ("nft", network::nft),
     ("rm", coreutils::rm),
     ("sh", coreutils::sh),
     ("tee", coreutils::tee),
