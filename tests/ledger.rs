@@ -381,6 +381,55 @@ fn a_full_disk_stops_a_run_before_its_change_and_leaves_the_chain_whole() {
     tried.join().unwrap();
 }
 
+#[test]
+fn a_long_ledger_is_opened_from_its_last_checkpoint_and_says_the_same() {
+    let (_dir, state) = state_dir();
+    let value = "x".repeat(1000);
+    let hub = start(&state, "apply", Box::new(Silent));
+    hub.identify(Machine::Host, "host").unwrap();
+    for number in 0..300 {
+        let of = id(&format!("file:/{number}"));
+        let changes = vec![Change::made(&of.name, &value)];
+        hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone() }).unwrap();
+        hub.emit(finished(&of, Outcome::Changed { changes })).unwrap();
+    }
+    hub.end(0, &Tally::default()).unwrap();
+    drop(hub);
+    run(&state, &["file:/later"]);
+    let known = |state: &Path| Ledger::open(state).unwrap().known("web", Machine::Host, "host").claims;
+    let (resumed, head) = (known(&state), Ledger::open(&state).unwrap().head().to_owned());
+    assert!(Ledger::verify(&state).unwrap().is_intact());
+    let checkpoint = fs::read_to_string(state.join("claims.json")).unwrap();
+
+    fs::remove_file(state.join("claims.json")).unwrap();
+    assert_eq!((known(&state), Ledger::open(&state).unwrap().head()), (resumed.clone(), head.as_str()));
+    assert_eq!(resumed.len(), 301);
+
+    for useless in [
+        "",
+        "{",
+        &checkpoint.replace("\"head\":\"", "\"head\":\"0"),
+        &checkpoint.replace("\"length\":", "\"length\":9"),
+    ] {
+        fs::write(state.join("claims.json"), useless).unwrap();
+        assert_eq!(known(&state), resumed, "what the ledger does not bear out is not believed");
+    }
+    fs::write(state.join("claims.json"), checkpoint.replace("\"made\":true", "\"made\":false")).unwrap();
+    let verified = Ledger::verify(&state).unwrap();
+    assert!(verified.misled && !verified.is_intact());
+
+    fs::write(state.join("claims.json"), &checkpoint).unwrap();
+    let whole = fs::read(ledger_of(&state)).unwrap();
+    fs::write(ledger_of(&state), [&whole[..], b"{\"torn"].concat()).unwrap();
+    assert_eq!(writer(&state).flaws().len(), 1);
+    assert_eq!(fs::read(ledger_of(&state)).unwrap(), whole);
+    fs::write(ledger_of(&state), &whole[..1000]).unwrap();
+    assert_eq!(known(&state).len(), 0, "a ledger that was cut shorter than its checkpoint");
+    fs::write(state.join("claims.new"), "half").unwrap();
+    drop(writer(&state));
+    assert!(!state.join("claims.new").exists());
+}
+
 /// Returns the bytes of a ledger with runs that change things, a quiet one and an acknowledgement.
 fn sample() -> &'static [u8] {
     static SAMPLE: OnceLock<Vec<u8>> = OnceLock::new();

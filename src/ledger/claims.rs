@@ -5,14 +5,14 @@ use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
 use crate::resource::{Ack, Claim, Known};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A digest that begins so is that of a thing that is gone as asked.
 pub const ABSENT: &str = "absent:";
 
 /// What the lines add up to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     recipes: BTreeMap<String, Book>,
     /// Whatever the recipe: what a person did outside is done for all of them.
@@ -25,7 +25,7 @@ pub struct State {
 }
 
 /// What belongs to one recipe.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Book {
     claims: BTreeMap<Id, Claim>,
     /// The lane in which a test passed.

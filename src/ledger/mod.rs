@@ -1,5 +1,6 @@
 //! The ledger: STATE/ledger.jsonl, to which lines are only ever appended, each holding the hash of the one before it. It
 //! decides what is ours to take away and what a person acknowledged.
+mod checkpoint;
 mod claims;
 mod key;
 mod line;
@@ -21,6 +22,7 @@ pub use writer::Writer;
 use crate::error::{Error, Result};
 use crate::id::Machine;
 use crate::resource::Known;
+use checkpoint::Checkpoint;
 use std::path::Path;
 
 /// What the ledger of a state directory says.
@@ -28,6 +30,7 @@ use std::path::Path;
 pub struct Ledger {
     state: State,
     head: String,
+    lines: usize,
     key: String,
     /// What is wrong with it, for people; it is used all the same.
     flaws: Vec<String>,
@@ -36,29 +39,31 @@ pub struct Ledger {
 impl Ledger {
     /// Reads the ledger of a state directory; an empty one where there is none. Takes no lock and writes nothing.
     pub fn open(state_dir: &Path) -> Result<Self> {
-        let bytes = store::read_if_there(&state_dir.join("ledger.jsonl"))?.unwrap_or_default();
-        Self::replay(&bytes, key::read_or_lend(state_dir)?)
+        let (from, bytes) = Checkpoint::resume(state_dir)?;
+        Self::replay(from, &bytes, key::read_or_lend(state_dir)?)
     }
 
-    /// Folds in all lines; of the chain only the last link is looked at, the rest is for `verify`.
-    fn replay(bytes: &[u8], key: String) -> Result<Self> {
+    /// Folds in the lines after a checkpoint; of the chain only the last link is looked at, the rest is for `verify`.
+    fn replay(from: Checkpoint, bytes: &[u8], key: String) -> Result<Self> {
         let sound = &bytes[..recover::torn(bytes).map_or(bytes.len(), |torn| torn.at)];
-        let mut ledger = Self { state: State::default(), head: line::GENESIS.to_owned(), key, flaws: Vec::new() };
+        let Checkpoint { lines, head, state, .. } = from;
+        let mut ledger = Self { state, head, lines, key, flaws: Vec::new() };
         let (mut last, mut before) = (None, None);
-        for (number, text) in sound.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        for text in sound.split_inclusive(|&byte| byte == b'\n') {
             let content = &text[..text.len() - 1];
+            ledger.lines += 1;
             match ledger.state.fold(content) {
                 Ok(()) => {}
-                Err(How::Newer(version)) => return Err(newer(number + 1, version)),
+                Err(How::Newer(version)) => return Err(newer(ledger.lines, version)),
                 Err(_) => {
-                    let flaw = format!("line {} of the ledger can't be read and is passed over", number + 1);
+                    let flaw = format!("line {} of the ledger can't be read and is passed over", ledger.lines);
                     ledger.flaws.push(flaw);
                 }
             }
             before = last.replace(content);
         }
         if let Some(last) = last {
-            let prev = before.map_or_else(|| line::GENESIS.to_owned(), line::hash);
+            let prev = before.map_or_else(|| ledger.head.clone(), line::hash);
             if verify::flaw(last, &prev).is_some_and(|how| how != How::Unreadable) {
                 ledger.flaws.push("the last line of the ledger was changed after it was written".to_owned());
             }
@@ -72,8 +77,8 @@ impl Ledger {
 
     /// Walks the whole chain of a state directory's ledger.
     pub fn verify(state_dir: &Path) -> Result<Verified> {
-        let bytes = store::read_if_there(&state_dir.join("ledger.jsonl"))?.unwrap_or_default();
-        Ok(verify::walk(&bytes))
+        let bytes = store::read_from(&state_dir.join("ledger.jsonl"), 0)?;
+        Ok(verify::walk(&bytes, Checkpoint::read(state_dir)?.as_ref()))
     }
 
     /// Returns what its lines add up to.

@@ -3,12 +3,11 @@
     clippy::disallowed_methods,
     reason = "the ledger is no resource: what it records comes before any of them is changed"
 )]
-use super::recover::Torn;
 use crate::error::{Attempt as _, Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -39,14 +38,13 @@ impl Store {
         Ok(Self { path: path.to_owned(), file, length, reserved: length, broken: None })
     }
 
-    /// Returns all that is in it.
-    pub(super) fn read(&self) -> Result<Vec<u8>> {
-        std::fs::read(&self.path).attempt(|| format!("reading the ledger `{}`", self.path.display()))
+    /// Returns how many bytes it has.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
-    /// Cuts off what is torn.
-    pub(super) fn cut(&mut self, torn: Torn) -> Result<()> {
-        let length = torn.at as u64;
+    /// Cuts off what comes after that many bytes.
+    pub(super) fn cut(&mut self, length: u64) -> Result<()> {
         let cut = self.file.set_len(length).and_then(|()| self.file.sync_all());
         cut.attempt(|| format!("cutting the torn last line off `{}`", self.path.display()))?;
         self.length = length;
@@ -154,6 +152,28 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::new(format!("reading `{}`", path.display())).because(&error)),
+    }
+}
+
+/// Returns what is in a file from there on; nothing where there is none.
+pub(super) fn read_from(path: &Path, from: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(io::SeekFrom::Start(from))?;
+        file.read_to_end(&mut bytes)
+    });
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
+        Err(error) => Err(Error::new(format!("reading `{}`", path.display())).because(&error)),
+    }
+}
+
+/// Removes what a killed run left of putting a file in place.
+pub(super) fn tidy(state_dir: &Path) {
+    for name in ["key.new", "claims.new"] {
+        // Where it can't be removed it is written over.
+        let _ = std::fs::remove_file(state_dir.join(name));
     }
 }
 

@@ -1,4 +1,6 @@
 //! Walks the chain from the first line to the last and tells where and how it is broken.
+use super::checkpoint::Checkpoint;
+use super::claims::State;
 use super::line::{self, GENESIS};
 use super::recover::{self, Torn};
 use crate::error::Error;
@@ -19,6 +21,8 @@ pub struct Verified {
     pub breaks: Vec<Break>,
     /// What a killed run left at the end.
     pub torn: Option<Torn>,
+    /// The checkpoint beside the ledger says something else than the lines up to it.
+    pub misled: bool,
 }
 
 /// A place where the chain is broken.
@@ -48,7 +52,7 @@ pub enum How {
 impl Verified {
     /// Returns whether nothing is wrong.
     pub fn is_intact(&self) -> bool {
-        self.breaks.is_empty() && self.torn.is_none()
+        self.breaks.is_empty() && self.torn.is_none() && !self.misled
     }
 
     /// Adds what is wrong to an error.
@@ -63,6 +67,10 @@ impl Verified {
             Some(torn) => shown.reason(format!("{} bytes at the end are a torn line: a run was killed", torn.bytes)),
             None => shown,
         };
+        if self.misled {
+            let why = "its checkpoint `claims.json` says something else than the lines up to it";
+            return shown.reason(why).remedy("remove `claims.json` beside it: the lines say what it should");
+        }
         if self.breaks.is_empty() {
             return shown.remedy("nothing is lost that was recorded: the next run cuts them off");
         }
@@ -97,12 +105,12 @@ struct Link {
     prev: String,
 }
 
-/// Walks the chain of a whole ledger.
-pub(super) fn walk(ledger: &[u8]) -> Verified {
+/// Walks the chain of a whole ledger, and holds the checkpoint against it.
+pub(super) fn walk(ledger: &[u8], checkpoint: Option<&Checkpoint>) -> Verified {
     let torn = recover::torn(ledger);
     let sound = &ledger[..torn.map_or(ledger.len(), |torn| torn.at)];
-    let mut walked = Verified { lines: 0, head: GENESIS.to_owned(), breaks: Vec::new(), torn };
-    let mut at = 0;
+    let mut walked = Verified { lines: 0, head: GENESIS.to_owned(), breaks: Vec::new(), torn, misled: false };
+    let (mut at, mut state) = (0, State::default());
     for text in sound.split_inclusive(|&byte| byte == b'\n') {
         let content = &text[..text.len() - 1];
         walked.lines += 1;
@@ -111,6 +119,11 @@ pub(super) fn walk(ledger: &[u8]) -> Verified {
         }
         walked.head = line::hash(content);
         at += text.len();
+        // A line that can't be read is a break already.
+        let _ = state.fold(content);
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.length == at as u64) {
+            walked.misled = checkpoint.head == walked.head && checkpoint.state != state;
+        }
     }
     walked
 }
@@ -145,20 +158,20 @@ mod tests {
     }
 
     fn breaks(lines: &[String]) -> Vec<(usize, How)> {
-        walk(lines.concat().as_bytes()).breaks.iter().map(|found| (found.line, found.how)).collect()
+        walk(lines.concat().as_bytes(), None).breaks.iter().map(|found| (found.line, found.how)).collect()
     }
 
     #[test]
     fn an_untouched_chain_is_intact_and_its_head_is_the_hash_of_the_last_line() {
         let lines = ledger(3);
-        let walked = walk(lines.concat().as_bytes());
+        let walked = walk(lines.concat().as_bytes(), None);
         assert!(walked.is_intact());
         assert_eq!((walked.lines, walked.head), (3, line::hash(lines[2].trim_end().as_bytes())));
     }
 
     #[test]
     fn an_empty_ledger_is_intact() {
-        let walked = walk(b"");
+        let walked = walk(b"", None);
         assert!(walked.is_intact());
         assert_eq!((walked.lines, walked.head.as_str()), (0, GENESIS));
     }
@@ -176,7 +189,7 @@ mod tests {
         assert_eq!(of(&[&a, &changed, &c, &d]), [(2, How::Changed), (3, How::Loose)]);
         let garbage = "nothing\n".to_owned();
         assert_eq!(of(&[&a, &garbage, &c, &d]), [(2, How::Unreadable), (3, How::Loose)]);
-        let walked = walk(format!("{a}{b}{}", &c[..20]).as_bytes());
+        let walked = walk(format!("{a}{b}{}", &c[..20]).as_bytes(), None);
         assert_eq!(walked.breaks, []);
         assert_eq!(walked.torn, Some(Torn { at: a.len() + b.len(), bytes: 20 }));
     }

@@ -1,6 +1,7 @@
 //! `Writer`: the ledger in the hands of the run that holds the lock. A run that changes nothing adds one line; one that does
 //! says first what was started.
-use super::store::Store;
+use super::checkpoint::Checkpoint;
+use super::store::{self, Store};
 use super::{Ledger, Lock, key, line, recover, reference, time};
 use crate::error::{Error, Result};
 use crate::event::{Ended, Envelope, Event, Outcome};
@@ -17,6 +18,8 @@ pub struct Writer {
     ledger: Ledger,
     store: Store,
     lock: Lock,
+    /// How much of the ledger the last checkpoint knows.
+    checkpoint: u64,
     /// What must stand before the first line that says of a change.
     unsaid: Vec<Envelope>,
 }
@@ -25,17 +28,20 @@ impl Writer {
     /// Opens the ledger of the directory that is locked, cuts off what a killed run left at its end, and makes sure that it
     /// can be written.
     pub fn open(lock: Lock) -> Result<Self> {
-        let mut store = Store::open(&lock.state_dir().join("ledger.jsonl"))?;
-        let bytes = store.read()?;
-        let mut ledger = Ledger::replay(&bytes, key::make(lock.state_dir())?)?;
+        let state_dir = lock.state_dir();
+        store::tidy(state_dir);
+        let mut store = Store::open(&state_dir.join("ledger.jsonl"))?;
+        let (from, bytes) = Checkpoint::resume(state_dir)?;
+        let checkpoint = from.length;
+        let mut ledger = Ledger::replay(from, &bytes, key::make(state_dir)?)?;
         if let Some(torn) = recover::torn(&bytes) {
-            store.cut(torn)?;
+            store.cut(checkpoint + torn.at as u64)?;
             let bytes = torn.bytes;
             let said =
                 format!("the ledger ended in a torn line, left by a run that was killed: {bytes} bytes were cut off");
             ledger.flaws.push(said);
         }
-        Ok(Self { ledger, store, lock, unsaid: Vec::new() })
+        Ok(Self { ledger, store, lock, checkpoint, unsaid: Vec::new() })
     }
 
     /// Returns the reference for a run of `command` that starts now.
@@ -75,7 +81,12 @@ impl Writer {
                 _ => {}
             }
         }
-        self.append(&Envelope { event: Event::Ended(ended), ..envelope.clone() })
+        self.append(&Envelope { event: Event::Ended(ended), ..envelope.clone() })?;
+        if self.ledger.flaws.is_empty() {
+            let Ledger { lines, head, state, .. } = &self.ledger;
+            Checkpoint::put(self.lock.state_dir(), self.checkpoint, self.store.length(), *lines, head, state);
+        }
+        Ok(())
     }
 
     /// Writes what is unsaid and the event, in one go.
@@ -97,6 +108,7 @@ impl Writer {
         for end in ends {
             let content = &text.as_bytes()[from..end];
             from = end + 1;
+            self.ledger.lines += 1;
             let folded = self.ledger.state.fold(content);
             debug_assert!(folded.is_ok(), "a line that was just written is read back");
         }
