@@ -225,7 +225,6 @@ impl Run {
     fn note(&mut self, envelope: &Envelope) {
         let lane = envelope.lane.clone().unwrap_or_default();
         match &envelope.event {
-            Event::Applying { .. } => drop(self.passed.remove(&lane)),
             Event::Finished { id, outcome: Outcome::Waiting { .. }, .. } => drop(self.waiting.insert(id.clone())),
             Event::Finished { id, outcome, digest, .. } => {
                 self.waiting.remove(id);

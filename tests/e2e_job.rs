@@ -152,7 +152,10 @@ fn drift_is_named_and_repaired_and_nothing_else_is_touched(job: &Job) {
         "host/container:204",
         "host/container:205",
     ];
-    let drift = expected.iter().map(|id| ((*id).to_owned(), "drift".to_owned())).collect();
+    let mut named = set(&expected);
+    // Its signal lies behind the mount that is gone, so the plan has it as gone too.
+    named.insert("205/command:signal".to_owned());
+    let drift = named.into_iter().map(|id| (id, "drift".to_owned())).collect();
     assert_eq!(job.planned(), drift);
     job.lab.sh("touch /run/before");
     job.lab.inside(206, "touch /run/before");

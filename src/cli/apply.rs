@@ -44,7 +44,9 @@ impl Args {
             if planned.stopped.is_some() || empty {
                 return session.end(&planned, false);
             }
-            session.hub.emit(Event::PlanEnded)?;
+            if planned.tally.changed > 0 {
+                session.hub.emit(Event::PlanEnded)?;
+            }
             if asks && planned.tally.changed > 0 && !prompt::agrees("apply these changes?")? {
                 let text = "nothing was changed".to_owned();
                 session.hub.emit(Event::Warned { text })?;
