@@ -7,6 +7,7 @@ use crate::ledger::ABSENT;
 use crate::resource::{Ask, Change, Claim, Known, Pending, Plan, Thing, Waiting, Want};
 use crate::system::System;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -99,14 +100,16 @@ pub struct Scope<'a> {
 /// Converges `items` in order. An error is one of the run itself (the ledger cannot be written); what becomes of a
 /// resource is in the events.
 pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result<Tally> {
+    let mut named: Vec<(&Item, Vec<Id>)> = items.iter().map(|item| (item, item.ids())).collect();
     let mut peers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for item in items {
-        peers.entry(&item.job.kind).or_default().extend(item.resource.names());
+    for (item, ids) in &named {
+        peers.entry(&item.job.kind).or_default().extend(ids.iter().map(|id| id.name.clone()));
     }
-    let ordered: Vec<&Item> = if scope.destroy { items.iter().rev().collect() } else { items.iter().collect() };
+    if scope.destroy {
+        named.reverse();
+    }
     let mut tally = Tally::default();
-    for item in ordered {
-        let ids = item.ids();
+    for (item, ids) in named {
         if !is_asked(item, &ids, scope) {
             continue;
         }
@@ -290,6 +293,9 @@ impl<'a> Visit<'a> {
             if tries == 0 {
                 self.remark(&plan)?;
             }
+            if plan.steps.is_empty() && plan.waiting.is_empty() && made.is_empty() {
+                return self.end_all(&Outcome::InSync);
+            }
             if plan.steps.is_empty() {
                 return self.end_applied(&plan, &made, None);
             }
@@ -446,7 +452,10 @@ impl<'a> Visit<'a> {
     }
 
     fn end_all(&mut self, outcome: &Outcome) -> Result<()> {
-        self.ids.clone().iter().try_for_each(|id| self.end(id, outcome.clone()))
+        let ids = std::mem::take(&mut self.ids);
+        let ended = ids.iter().try_for_each(|id| self.end(id, outcome.clone()));
+        self.ids = ids;
+        ended
     }
 
     fn end(&mut self, id: &Id, outcome: Outcome) -> Result<()> {
@@ -461,14 +470,14 @@ impl<'a> Visit<'a> {
         }
         if outcome == Outcome::InSync {
             if matches!(self.scope.mode, Mode::Plan | Mode::Apply) && self.is_news(id) {
-                self.tally.held.insert(id.clone(), self.digest());
+                self.tally.held.insert(id.clone(), self.digest().into_owned());
             }
             // What is in sync is counted, not listed, except where every cell is wanted.
             if self.scope.mode != Mode::Status && !is_test {
                 return Ok(());
             }
         }
-        let (phase, digest) = (self.item.job.phase.clone(), self.digest());
+        let (phase, digest) = (self.item.job.phase.clone(), self.digest().into_owned());
         let absent = self.want() == Want::Absent;
         self.scope.sink.emit(Event::Finished { id: id.clone(), outcome, phase, digest, absent })
     }
@@ -484,11 +493,11 @@ impl<'a> Visit<'a> {
     }
 
     /// Returns what the ledger keeps of a name that is as asked; nothing, after `destroy`.
-    fn digest(&self) -> String {
+    fn digest(&self) -> Cow<'a, str> {
         match self.want() {
-            Want::Present => self.item.job.digest.clone(),
-            Want::Absent if self.scope.destroy => String::new(),
-            Want::Absent => format!("{ABSENT}{}", self.item.job.digest),
+            Want::Present => Cow::Borrowed(&self.item.job.digest),
+            Want::Absent if self.scope.destroy => Cow::Borrowed(""),
+            Want::Absent => Cow::Owned(format!("{ABSENT}{}", self.item.job.digest)),
         }
     }
 

@@ -172,6 +172,9 @@ fn name(name: &mut String) {
 /// Returns a text without escape sequences, and with other control characters and those that turn the direction of writing
 /// spelled out. A line's end stays where `lines` are wanted and is a blank elsewhere.
 pub(super) fn plain(text: &str, lines: bool) -> Cow<'_, str> {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
     let is_plain = |c: char| c == '\t' || (c == '\n' && lines) || !steers(c);
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);

@@ -7,7 +7,16 @@ pub fn rfc3339(time: SystemTime) -> String {
     let (days, rest) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+    let millisecond = u64::from(since.subsec_millis());
+    let parts = [(year, 4, '-'), (month, 2, '-'), (day, 2, 'T'), (hour, 2, ':'), (minute, 2, ':'), (second, 2, '.')];
+    // Every event has a time: `format!` would be a tenth of what it costs to look at a file.
+    let mut text = String::with_capacity(24);
+    for (number, digits, mark) in parts.into_iter().chain([(millisecond, 3, 'Z')]) {
+        let digit = |place| char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8);
+        text.extend((0..digits).rev().map(digit));
+        text.push(mark);
+    }
+    text
 }
 
 /// Reads what `rfc3339` wrote.
