@@ -9,6 +9,7 @@
 )]
 mod accounts_and_files;
 mod agent;
+mod documents;
 mod kinds;
 mod ledger;
 mod report;
