@@ -78,7 +78,7 @@ impl Job {
 
 #[test]
 fn the_seven_members_come_up_stay_and_are_repaired() {
-    let job = Job { lab: Lab::up(1, &[]) };
+    let job = Job { lab: Lab::up(&[]) };
     job.lab.furnish();
     job.lab.put(Path::new(TEMPLATE), TEMPLATE);
     job.make_repository();

@@ -184,8 +184,10 @@ run)
 put)
 	[ $# = 2 ] || fail "usage: host.sh put FILE PATH"
 	mode=$(stat -c %a "$1")
+	# Through a pipe: lxc-attach sets the mode of a file that is its stdin to 0700.
 	# shellcheck disable=SC2016 # for the shell inside
-	attach sh -c 'umask 077; cat >"$1.new" && chmod "$2" "$1.new" && mv -f "$1.new" "$1"' sh "$2" "$mode" <"$1"
+	# shellcheck disable=SC2002
+	cat "$1" | attach sh -c 'umask 077; cat >"$1.new" && chmod "$2" "$1.new" && mv -f "$1.new" "$1"' sh "$2" "$mode"
 	;;
 reboot) reboot ;;
 down) down ;;

@@ -8,12 +8,47 @@ use provision::event::{Event, Outcome};
 use provision::item::Item;
 use provision::resource::{Change, Claim, Known};
 use provision::system::{Empty, System};
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 type Kept = Result<(), String>;
 
 /// Runs the whole contract on fake machines.
 pub fn on_a_fake_machine(case: &Case) -> Kept {
     fake(case).map_err(|why| format!("{}: {}\n  {why}", case.name, case.about))
+}
+
+/// Runs what a real machine keeps of the contract on this one: it is changed, and what the case made is taken away.
+pub fn on_this_machine(case: &Case, sys: &dyn System) -> Kept {
+    let kept = || {
+        let items = case.items();
+        case.before.iter().try_for_each(|deed| deed.on(sys))?;
+        sys.facts().forget();
+        let before = snapshot();
+        run(&items, Mode::Plan, &Known::default(), sys)?;
+        if let Some(path) = snapshot().symmetric_difference(&before).next() {
+            return Err(format!("the plan touched {path:?}"));
+        }
+        let known = on_any_machine(case, &items, sys)?;
+        destroys(case, &items, sys, &known)
+    };
+    kept().map_err(|why| format!("{}: {}\n  {why}", case.name, case.about))
+}
+
+/// Returns path, inode and ctime of all that resources may have changed.
+fn snapshot() -> BTreeSet<(PathBuf, u64, i64, i64)> {
+    let mut seen = BTreeSet::new();
+    let roots = ["/etc", "/home", "/opt", "/srv", "/usr/local", "/var/lib/dpkg", "/var/lib/nfs", "/var/lib/provision"];
+    let mut left: Vec<PathBuf> = roots.iter().map(PathBuf::from).collect();
+    while let Some(path) = left.pop() {
+        let Ok(is) = path.symlink_metadata() else { continue };
+        if is.is_dir() {
+            left.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+        seen.insert((path, is.ino(), is.ctime(), is.ctime_nsec()));
+    }
+    seen
 }
 
 fn fake(case: &Case) -> Kept {
@@ -88,7 +123,7 @@ fn plan_writes_nothing(case: &Case, items: &[Item], machine: &FakeMachine) -> Ke
     Ok(())
 }
 
-fn destroys(case: &Case, items: &[Item], machine: &FakeMachine, known: &Known) -> Kept {
+fn destroys(case: &Case, items: &[Item], machine: &dyn System, known: &Known) -> Kept {
     let sink = Recorder::default();
     let gone = Scope { destroy: true, ..scope(Mode::Apply, known, machine, &sink) };
     converge(items, gone, &mut Course::default()).map_err(|error| error.to_string())?;

@@ -20,8 +20,10 @@ fn root() -> &'static Path {
 }
 
 impl Lab {
-    /// Makes the host, with these packages; its traces go when this is dropped, and with the next one of that number.
-    pub fn up(number: u32, packages: &[&str]) -> Self {
+    /// Makes the host, with these packages; its traces go when this is dropped, and with the next one of that number
+    /// (`HOST_NUMBER`, 0 without).
+    pub fn up(packages: &[&str]) -> Self {
+        let number = std::env::var("HOST_NUMBER").ok().and_then(|number| number.parse().ok()).unwrap_or(0);
         let lab = Self { number };
         // What a killed test of this number left.
         lab.must(&["down"]);
