@@ -2,7 +2,7 @@
 use crate::support::run::{Paper, finished, id, look, make, start};
 use provision::engine::Tally;
 use provision::error::Error;
-use provision::event::{Event, Label, Outcome, Sink};
+use provision::event::{Envelope, Event, Label, Outcome, Sink};
 use provision::hub::{Hub, Lane};
 use provision::report::{Checklist, Json, Lines, Style};
 use provision::resource::{Change, Remark};
@@ -332,4 +332,53 @@ fn a_secret_is_shown_to_nobody_and_recorded_nowhere() {
     let ledger = std::fs::read_to_string(state.join("ledger.jsonl")).unwrap();
     assert!(!ledger.contains("hunter2") && !paper.text().contains("hunter2"), "{ledger}\n{}", paper.text());
     assert_eq!(paper.text().matches("(secret)").count(), 3);
+}
+
+/// Returns an event's name in JSON.
+fn name(event: &Event) -> Option<&'static str> {
+    Some(match event {
+        Event::Started(_) => "started",
+        Event::LaneStarted => "lane-started",
+        Event::LaneEnded { .. } => "lane-ended",
+        Event::PlanEnded => "plan-ended",
+        Event::Identified { .. } => "identified",
+        Event::Checking { .. } => "checking",
+        Event::Planned { .. } => "planned",
+        Event::Behind { .. } => "behind",
+        Event::Applying { .. } => "applying",
+        Event::Unmade { .. } => "unmade",
+        Event::Finished { .. } => "finished",
+        Event::Remark { .. } => "remark",
+        Event::Said { .. } => "said",
+        Event::Warned { .. } => "warned",
+        Event::Acked { .. } => "acked",
+        Event::Ended(_) => "ended",
+        Event::Unknown => return None,
+    })
+}
+
+#[test]
+fn every_example_in_the_document_is_an_event_and_every_field_of_it_is_explained() {
+    let document = include_str!("../docs/events.md");
+    let sections: Vec<&str> = document.split("\n### ").skip(1).collect();
+    assert_eq!(sections.len(), 16, "a section for each event, in `name` above");
+    for section in sections {
+        let heading = section.lines().next().unwrap();
+        let examples: Vec<&str> = section.lines().filter(|line| line.starts_with("{\"v\"")).collect();
+        assert!(!examples.is_empty(), "{heading}");
+        for example in examples {
+            let read: Envelope = serde_json::from_str(example).unwrap_or_else(|error| panic!("{error}: {example}"));
+            assert_eq!(name(&read.event), Some(heading), "{example}");
+            assert_eq!(serde_json::to_string(&read).unwrap(), example);
+            let value: serde_json::Value = serde_json::from_str(example).unwrap();
+            for field in value.as_object().unwrap().keys() {
+                let explained = format!("| `{field}` |");
+                assert!(
+                    document[..document.find("## The events").unwrap()].contains(&explained)
+                        || section.contains(&explained),
+                    "{heading}: {field}"
+                );
+            }
+        }
+    }
 }

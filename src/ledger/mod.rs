@@ -15,6 +15,7 @@ mod writer;
 pub use claims::{ABSENT, State};
 pub use lock::{Holder, Lock, LockError};
 pub use recover::Torn;
+pub(crate) use time::as_text as time_as_text;
 pub use time::{parse_rfc3339, rfc3339};
 pub use verify::{Break, How, Verified};
 pub use writer::Writer;

@@ -34,6 +34,21 @@ pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(number(20, 23)?))
 }
 
+/// Times in JSON, as `#[serde(with = …)]`.
+pub(crate) mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use std::time::SystemTime;
+
+    pub(crate) fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&super::rfc3339(*time))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        super::parse_rfc3339(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a time")))
+    }
+}
+
 /// Returns `20261120`, the date in UTC.
 pub(super) fn date(time: SystemTime) -> String {
     let (year, month, day) = civil(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400);

@@ -39,7 +39,8 @@ pub struct Claim {
 pub struct Ack {
     /// Who said so.
     pub who: String,
-    /// When.
+    /// When, to the millisecond.
+    #[serde(with = "crate::ledger::time_as_text")]
     pub when: SystemTime,
     /// What they said.
     #[serde(default)]
