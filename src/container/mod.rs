@@ -43,6 +43,10 @@ pub trait Driver: Send + Sync {
     /// Takes it away with its data, or what is left of one that was never finished. It is stopped first.
     fn destroy(&self, sys: &dyn System, id: u32) -> Result<()>;
 
+    /// Takes its data away so that it can be made anew: what is left counts as `What::Unfinished`, and has its MACs where
+    /// the driver can keep them. It is stopped first.
+    fn vacate(&self, sys: &dyn System, id: u32) -> Result<()>;
+
     /// Waits until it has booted, with its address and route, where it should have them.
     fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()>;
 

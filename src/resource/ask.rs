@@ -49,6 +49,7 @@ pub struct Ack {
 
 /// What a person allowed on the command line, by id (`host/container:201`) or, for containers, by their number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Allowed {
     /// Take over what exists and is not ours.
     pub adopt: BTreeSet<String>,

@@ -314,7 +314,7 @@ impl<'a> View<'a, '_> {
         let shown = |c: &container::Changed| Change::field(&self.name, &c.field, c.from.clone(), Some(c.to.clone()));
         let mut changes = vec![Change::removed(&self.name, "the container with all that is in it")];
         changes.extend(fixed.iter().map(shown));
-        plan.steps.insert(0, Step::new(changes, move |sys| driver.destroy(sys, id)));
+        plan.steps.insert(0, Step::new(changes, move |sys| driver.vacate(sys, id)));
         Ok(plan)
     }
 

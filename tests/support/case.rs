@@ -2,7 +2,7 @@
 use provision::field::{Field, Mode};
 use provision::id::Machine;
 use provision::item::{Item, JobItem};
-use provision::resource::Want;
+use provision::resource::{Allowed, Known, Want};
 use provision::system::{Command, FileKind, NewFile, System};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,9 @@ pub struct Case {
     pub only_fake: Option<String>,
     /// In order.
     pub resource: Vec<Asked>,
+    /// What is allowed on the command line.
+    #[serde(default)]
+    pub allowed: Allowed,
     /// Makes the world before.
     #[serde(default)]
     pub before: Vec<Deed>,
@@ -132,6 +135,11 @@ fn read(root: &Path, file: &Path) -> Case {
 }
 
 impl Case {
+    /// Returns what is known before the first run: what is allowed.
+    pub fn known(&self) -> Known {
+        Known { key: "test".to_owned(), allowed: self.allowed.clone(), ..Known::default() }
+    }
+
     /// Returns the items, as they cross the pipe.
     pub fn items(&self) -> Vec<Item> {
         let item = |asked: &Asked| {

@@ -73,9 +73,6 @@ impl Driver for Lxc {
             ["/etc/subuid", "/etc/subgid"].into_iter().try_for_each(|path| grant_ids(sys, path))?;
         }
         reachable(sys)?;
-        // What a killed run left, as `found` told it from what is not ours.
-        sys.remove_tree(Path::new(&home(id)))?;
-        sys.make_dir(Path::new(&home(id)), 0, 0, 0o755)?;
         let mut config = write::fresh(id, settings);
         let mut settings = settings.clone();
         for (n, net) in settings.nets.iter_mut().enumerate() {
@@ -86,7 +83,12 @@ impl Driver for Lxc {
             write::write(&mut config, &Pen { id, host: &host, is_file: &is_file }, &edit.set);
         }
         keep_identity(&mut config);
+        if sys.lstat(Path::new(&home(id))).attempt(|| format!("reading `{}`", home(id)))?.is_none() {
+            sys.make_dir(Path::new(&home(id)), 0, 0, 0o755)?;
+        }
         lock(sys, id, &config, "create")?;
+        // What a killed run left.
+        sys.remove_tree(Path::new(&rootfs_path(id)))?;
         let rootfs = Rootfs::new(id, unprivileged);
         rootfs.unpack(sys, template, timeout)?;
         rootfs.personalise(sys, &settings)?;
@@ -167,6 +169,11 @@ impl Driver for Lxc {
     }
 
     fn destroy(&self, sys: &dyn System, id: u32) -> Result<()> {
+        self.vacate(sys, id)?;
+        sys.remove_tree(Path::new(&home(id)))
+    }
+
+    fn vacate(&self, sys: &dyn System, id: u32) -> Result<()> {
         self.stop(sys, id)?;
         if let Some(config) = read_config(sys, id)? {
             let path = config.get("lxc.rootfs.path").unwrap_or_default();
@@ -177,8 +184,7 @@ impl Driver for Lxc {
             }
             lock(sys, id, &config, "destroy")?;
         }
-        sys.remove_tree(Path::new(&rootfs_path(id)))?;
-        sys.remove_tree(Path::new(&home(id)))
+        sys.remove_tree(Path::new(&rootfs_path(id)))
     }
 
     fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()> {

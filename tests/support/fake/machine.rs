@@ -98,6 +98,7 @@ impl FakeMachine {
         machine.file("/etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\n");
         machine.file("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         machine.file("/var/lib/dpkg/status", "");
+        super::lxc::host(&machine);
         for name in machine.programs.keys().copied().collect::<Vec<_>>() {
             machine.file(&format!("/usr/bin/{name}"), "#!fake\n");
             machine.disk().change(Path::new(&format!("/usr/bin/{name}")), |node| node.mode = 0o755).expect("just made");

@@ -3,6 +3,7 @@ mod accounts;
 mod coreutils;
 mod disk;
 mod exportfs;
+mod lxc;
 mod machine;
 mod network;
 mod text;
@@ -34,7 +35,13 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("ifup", network::ifup),
     ("ip", network::ip),
     ("nft", network::nft),
+    ("lxc-attach", lxc::attach),
+    ("lxc-cgroup", lxc::cgroup),
+    ("lxc-start", lxc::start),
+    ("lxc-stop", lxc::stop),
+    ("lxc-usernsexec", lxc::usernsexec),
     ("rm", coreutils::rm),
+    ("sed", lxc::sed),
     ("sh", coreutils::sh),
     ("tee", coreutils::tee),
     ("test", coreutils::test),
