@@ -213,8 +213,13 @@ impl<'a> Fleet<'a> {
             return Ok(Tally::default());
         }
         let identity = driver.identity(self.sys, id)?;
-        if !driver.found(self.sys, id)?.is_some_and(|found| found.running) {
-            return self.without(&itself, identity.as_deref(), items, pass, course, sink);
+        let running = driver.found(self.sys, id)?.is_some_and(|found| found.running);
+        // One that runs and is not to be touched; one that a later run will find made anew.
+        let held = matches!(course.pending.missing(&Thing::Machine(id)), Missing::Held(_));
+        let replaced = running && pass.mode == Mode::Plan && course.pending.coming(&Thing::Machine(id)).is_some();
+        if !running || held || replaced {
+            let identity = identity.as_deref().filter(|_| !replaced);
+            return self.without(&itself, identity, items, pass, course, sink);
         }
         if let Some(identity) = &identity {
             (self.identify)(machine, identity)?;
@@ -252,7 +257,7 @@ impl<'a> Fleet<'a> {
         Ok(report.tally)
     }
 
-    /// A container that is not there or does not run.
+    /// A container that is not there, does not run, or is not to be touched.
     fn without(
         &self,
         itself: &Id,

@@ -265,7 +265,7 @@ impl<'a> View<'a, '_> {
                         driver.stop(sys, id)?;
                         driver.start(sys, id)
                     });
-                    plan.steps.push(step.supplies(self.machine()));
+                    plan.steps.push(step);
                     return Ok(());
                 }
                 let because = format!("{} takes effect at a restart only", fields.join(", "));

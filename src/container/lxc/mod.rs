@@ -282,14 +282,14 @@ fn known_config(sys: &dyn System, id: u32) -> Result<Config> {
     read_config(sys, id)?.ok_or_else(gone)
 }
 
-/// A directory without a configuration is nothing yet, as long as nothing is in it but what a cut-off write left.
+/// A directory without a configuration is nothing, unless there is a root file system in it.
 fn no_config(sys: &dyn System, id: u32) -> Result<Option<Found>> {
-    let names = sys.list(Path::new(&home(id))).unwrap_or_default();
-    if names.iter().all(|name| name.to_string_lossy().starts_with('.')) {
+    let path = rootfs_path(id);
+    if sys.lstat(Path::new(&path)).attempt(|| format!("reading `{path}`"))?.is_none() {
         return Ok(None);
     }
     Err(Error::new(format!("looking at container {id}"))
-        .reason(format!("`{}` is there, without a `config` in it", home(id)))
+        .reason(format!("`{path}` is there, without a `config` beside it"))
         .remedy("move it away if it is not needed, then run again"))
 }
 

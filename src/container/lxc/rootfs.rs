@@ -29,9 +29,13 @@ impl Rootfs {
     pub(super) fn unpack(&self, sys: &dyn System, template: &Path, timeout: Duration) -> Result<()> {
         sys.make_dir(&self.path, self.root(), self.root(), 0o755)?;
         let (template, target) = (template.to_string_lossy().into_owned(), self.path.to_string_lossy().into_owned());
+        let compression = compression(&template)?;
         // A container has a /dev of its own, and device nodes can't be made with shifted ids.
-        let tar = ["tar", "-xpf", &template, "-C", &target, "--numeric-owner", "--anchored", "--exclude=./dev/*"];
-        let command = Command::new(self.shifted(&tar)).timeout(timeout);
+        let tar =
+            ["tar", "-xpf", "-", "-C", &target, compression, "--numeric-owner", "--anchored", "--exclude=./dev/*"];
+        // Opened by root: with shifted ids it may be out of reach.
+        let open = ["sh", "-c", "exec \"$@\" <\"$0\"", &template].map(str::to_owned);
+        let command = Command::new(open.into_iter().chain(self.shifted(&tar))).timeout(timeout);
         sys.run(&command).and_then(|output| output.success(&command)).map_err(|error| {
             error.during(format!("unpacking `{template}`")).remedy("remove the template if it is broken, and run again")
         })?;
@@ -126,6 +130,23 @@ impl Rootfs {
 
 /// For what takes a moment.
 const SHORT: Duration = Duration::from_mins(1);
+
+/// Returns the option that makes tar unpack a template: it can't tell by itself from a stream.
+fn compression(template: &str) -> Result<&'static str> {
+    let known = [
+        (".zst", "--zstd"),
+        (".gz", "--gzip"),
+        (".tgz", "--gzip"),
+        (".xz", "--xz"),
+        (".bz2", "--bzip2"),
+        (".tar", "--no-auto-compress"),
+    ];
+    known.into_iter().find(|(end, _)| template.ends_with(end)).map(|(_, option)| option).ok_or_else(|| {
+        Error::new(format!("unpacking `{template}`"))
+            .reason("its name says nothing of how it is packed")
+            .remedy("let it end in .tar, .tar.gz, .tar.xz or .tar.zst")
+    })
+}
 
 fn by_dhcp(net: &Net) -> bool {
     net.address == Some(Address::Dhcp)

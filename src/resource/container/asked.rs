@@ -243,6 +243,13 @@ impl Template {
     }
 }
 
+/// The end of a template's name says how it is packed.
+fn packed(name: &str) -> Result<(), String> {
+    let ends = [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"];
+    let known = ends.iter().any(|end| name.ends_with(end));
+    if known { Ok(()) } else { Err(format!("`{name}` is not a template: it ends in none of {}", ends.join(", "))) }
+}
+
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct NameOrTable;
@@ -257,6 +264,7 @@ impl<'de> Deserialize<'de> for Template {
                 if !plain(file) || (name.contains('/') && !name.starts_with('/')) {
                     return Err(E::custom(format!("`{name}` is not a template: a file name or an absolute path")));
                 }
+                packed(name).map_err(E::custom)?;
                 Ok(Template::Named(name.to_owned()))
             }
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Template, M::Error> {
@@ -264,6 +272,7 @@ impl<'de> Deserialize<'de> for Template {
                 if download.name.is_empty() || download.name.contains('/') || download.name.starts_with('.') {
                     return Err(M::Error::custom("the `name` of a template is a plain file name"));
                 }
+                packed(&download.name).map_err(M::Error::custom)?;
                 if !(download.url.starts_with("https://") || download.url.starts_with("http://")) {
                     return Err(M::Error::custom("the `url` of a template is http or https"));
                 }

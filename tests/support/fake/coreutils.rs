@@ -37,6 +37,13 @@ pub fn rm(machine: &FakeMachine, command: &Command) -> Output {
 
 /// Each line of the script a program of this machine, with its words.
 pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
+    if let [_, _, script, file, name, ..] = command.argv.as_slice()
+        && script == "exec \"$@\" <\"$0\""
+        && let Some((_, program)) = PROGRAMS.iter().find(|(known, _)| known == name)
+    {
+        let Ok(stdin) = machine.disk().read(Path::new(file)) else { return refuse(2, "sh: cannot open it\n") };
+        return program(machine, &Command { argv: command.argv[4..].to_vec(), stdin, ..command.clone() });
+    }
     let script = String::from_utf8_lossy(&command.stdin).into_owned();
     let mut last = answer(0, "");
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

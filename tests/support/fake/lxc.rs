@@ -91,9 +91,9 @@ pub fn usernsexec(machine: &FakeMachine, command: &Command) -> Output {
     let next = |flag: &str| argv.iter().position(|part| part == flag).and_then(|at| argv.get(at + 1));
     match argv.first().map(String::as_str) {
         Some("tar") => {
-            let (Some(template), Some(root)) = (next("-xpf"), next("-C")) else { return refuse(2, "tar: usage\n") };
-            if !machine.text(template).starts_with("template") {
-                return refuse(2, &format!("tar: {template}: this does not look like a tar archive\n"));
+            let Some(root) = next("-C") else { return refuse(2, "tar: usage\n") };
+            if !command.stdin.starts_with(b"template") {
+                return refuse(2, "tar: this does not look like a tar archive\n");
             }
             for dir in ["etc/ssh", "etc/network", "var/lib/dbus", "root"] {
                 machine.dir(&format!("{root}/{dir}"));
@@ -120,10 +120,8 @@ fn inside(machine: &FakeMachine, root: &str, argv: &[String], command: &Command)
                 return refuse(2, "sed\n");
             };
             let path = format!("{root}{path}");
-            let line = |line: &str| match line.starts_with("127.0.1.1") {
-                true => format!("127.0.1.1\t{}\n", name.trim_end_matches('/')),
-                false => format!("{line}\n"),
-            };
+            let new = format!("127.0.1.1\t{}", name.trim_end_matches('/'));
+            let line = |line: &str| format!("{}\n", if line.starts_with("127.0.1.1") { &new } else { line });
             let text: String = machine.text(&path).lines().map(line).collect();
             machine.file(&path, &text);
             answer(0, "")
