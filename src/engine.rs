@@ -5,7 +5,7 @@ use crate::id::Id;
 use crate::item::Item;
 use crate::ledger::ABSENT;
 use crate::resource::{Ask, Change, Claim, Known, Pending, Plan, Thing, Waiting, Want};
-use crate::system::System;
+use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +109,10 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
         named.reverse();
     }
     let mut tally = Tally::default();
+    if scope.mode == Mode::Apply && !state::leftovers(scope.sys).is_empty() {
+        let _turn = scope.turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        state::leftovers(scope.sys).iter().try_for_each(|path| scope.sys.remove_file(path))?;
+    }
     for (item, ids) in named {
         if !is_asked(item, &ids, scope) {
             continue;

@@ -4,7 +4,7 @@ use crate::error::{Attempt as _, Error, Result};
 use crate::field::{Digest, Names, PackageName, Text, VersionGlob};
 use crate::system::apt::{self, apt_get};
 use crate::system::dpkg::{self, Packages, State};
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::{hex, listed};
 use crate::system::{Fetch, NewFile, System, state};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -233,7 +233,7 @@ impl Package {
 fn records(sys: &dyn System) -> Result<Arc<Records>> {
     sys.facts().get("dpkg", || {
         let mut texts = vec![read(sys, Path::new(STATUS))?];
-        let names = apt::listed(sys, Path::new(JOURNAL)).attempt(|| format!("reading `{JOURNAL}`"))?;
+        let names = listed(sys, Path::new(JOURNAL)).attempt(|| format!("reading `{JOURNAL}`"))?;
         for name in names.iter().filter(|name| dpkg::is_journal(name)) {
             texts.push(read(sys, &Path::new(JOURNAL).join(name))?);
         }

@@ -144,7 +144,13 @@ impl Unit {
                 plan.waiting.push(waiting);
                 continue;
             }
-            let look = Look { name, found, writes: !file.is_empty(), bytes, after: needs.after };
+            let look = Look {
+                name,
+                found,
+                writes: file.iter().any(|change| change.field != "mode"),
+                bytes,
+                after: needs.after,
+            };
             asked.files.extend(file.into_iter().map(|change| (change, name)));
             self.look(&look, ask, sys, &mut asked)?;
         }
@@ -180,7 +186,8 @@ impl Unit {
         let state = found.map(|unit| unit.file_state.clone()).filter(|state| !state.is_empty());
         match self.enabled {
             Some(true) if !is_enabled(state.as_deref()) => {
-                asked.switches.push((change("enabled", state, "enabled"), name, "enable"));
+                let from = state.unwrap_or_else(|| "disabled".to_owned());
+                asked.switches.push((change("enabled", Some(from), "enabled"), name, "enable"));
             }
             Some(false) if matches!(state.as_deref(), Some("enabled" | "enabled-runtime")) => {
                 asked.switches.push((change("enabled", state, "disabled"), name, "disable"));
@@ -188,9 +195,6 @@ impl Unit {
             _ => {}
         }
         let unit = found.filter(|unit| !unit.is_stopped());
-        if found.is_some_and(|unit| unit.needs_reload) && !look.writes {
-            asked.reread.push(change("definition", Some("older than its files".to_owned()), "read again"));
-        }
         match (self.active, unit) {
             (Some(true), Some(unit)) if unit.is_active() && self.falls(unit, sys) => {
                 let from = Some(format!("started again by systemd, {} times", unit.restarts));
@@ -200,8 +204,8 @@ impl Unit {
                 asked.starts.extend(self.restart(look, unit, ask, sys)?);
             }
             (Some(true), _) => {
-                let from = found.filter(|unit| unit.exists()).map(systemctl::Unit::shown_state);
-                asked.starts.push((change("active", from, "active"), name, Way::Start));
+                let from = found.map_or_else(|| "inactive".to_owned(), systemctl::Unit::shown_state);
+                asked.starts.push((change("active", Some(from), "active"), name, Way::Start));
             }
             (Some(false), Some(unit)) => {
                 asked.stops.push((change("active", Some(unit.shown_state()), "inactive"), name));
@@ -211,6 +215,11 @@ impl Unit {
                 asked.starts.extend(self.restart(look, unit, ask, sys)?);
             }
             _ => {}
+        }
+        let starts = asked.starts.last().is_some_and(|(_, last, _)| *last == name);
+        // A start reads the files again by itself.
+        if found.is_some_and(|unit| unit.needs_reload) && !look.writes && !starts {
+            asked.reread.push(change("definition", Some("older than its files".to_owned()), "read again"));
         }
         Ok(())
     }
@@ -270,7 +279,7 @@ impl Unit {
         ask: &Ask<'_>,
         sys: &dyn System,
     ) -> Result<Option<(Change, &'a UnitName, Way)>> {
-        let inputs = stale::inputs(unit, &self.watch);
+        let inputs = stale::inputs(sys, &look.name.0, unit, &self.watch)?;
         let own = file::path_of(look.name);
         let (input, after) = if look.writes {
             (Some(stale::Input { path: own, watched: false }), None)

@@ -1,4 +1,5 @@
 //! apt-get as it is called here, whether its lists are fresh, and what its messages mean.
+use super::fingerprint::listed;
 use super::{Command, FileKind, Output, System};
 use crate::error::{Attempt as _, Error, Result};
 use std::io;
@@ -65,15 +66,6 @@ fn sources_changed(sys: &dyn System) -> io::Result<Option<SystemTime>> {
         }
     }
     Ok(latest)
-}
-
-/// Returns the names in a directory; none where it is not there.
-pub fn listed(sys: &dyn System, path: &Path) -> io::Result<Vec<String>> {
-    match sys.list(path) {
-        Ok(names) => Ok(names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect()),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Returns the packages that apt-get said it does not know or has no candidate for.

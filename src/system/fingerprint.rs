@@ -76,6 +76,15 @@ pub fn followed(sys: &dyn System, path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Returns the names in a directory; none where it is not there.
+pub fn listed(sys: &dyn System, path: &Path) -> io::Result<Vec<String>> {
+    match sys.list(path) {
+        Ok(names) => Ok(names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns bytes as lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

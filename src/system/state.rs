@@ -30,6 +30,15 @@ pub fn set_stamp(sys: &dyn System, kind: &str, name: &str, text: &str) -> Result
     sys.write(&stamp_path(sys, kind, name), &file, &|_| Ok(()))
 }
 
+/// Returns what killed runs left among the stamps: temporaries begin with a dot, stamps never do.
+pub fn leftovers(sys: &dyn System) -> Vec<PathBuf> {
+    let stamps = sys.state_dir().join("stamps");
+    let names = |path: &Path| sys.list(path).unwrap_or_default();
+    let kinds = names(&stamps).into_iter().map(|kind| stamps.join(kind));
+    let each = kinds.flat_map(|kind| names(&kind).into_iter().map(move |name| kind.join(name)));
+    each.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))).collect()
+}
+
 /// Takes a stamp away; none there is no error.
 pub fn clear_stamp(sys: &dyn System, kind: &str, name: &str) -> Result<()> {
     sys.remove_file(&stamp_path(sys, kind, name))

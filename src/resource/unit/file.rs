@@ -6,6 +6,8 @@ use crate::system::systemctl::UNIT_DIRECTORY;
 use crate::system::{FileKind, NewFile, System};
 use std::path::{Path, PathBuf};
 
+const MODE: u32 = 0o644;
+
 /// Returns where a unit's own file is.
 pub(super) fn path_of(name: &UnitName) -> PathBuf {
     Path::new(UNIT_DIRECTORY).join(&name.0)
@@ -29,9 +31,9 @@ pub(super) fn changes(name: &UnitName, bytes: &[u8], ask: &Ask<'_>, sys: &dyn Sy
                 if let Some(change) = changes.last_mut() {
                     change.diff = diff::unified(&old, bytes);
                 }
-            } else if (is.uid, is.gid, is.mode) != (0, 0, 0o644) {
+            } else if (is.uid, is.gid, is.mode) != (0, 0, MODE) {
                 let owned = |uid, gid, mode| format!("{mode:04o}, owner {uid}:{gid}");
-                differs("mode", owned(is.uid, is.gid, is.mode), owned(0, 0, 0o644));
+                differs("mode", owned(is.uid, is.gid, is.mode), owned(0, 0, MODE));
             }
         }
         FileKind::Link => {
@@ -45,12 +47,18 @@ pub(super) fn changes(name: &UnitName, bytes: &[u8], ask: &Ask<'_>, sys: &dyn Sy
     Ok(changes)
 }
 
-/// Writes a unit's file; what was there before us is kept in a copy.
+/// Writes a unit's file; what was there before us is kept in a copy. Where only its owner or mode differ it stays as it is:
+/// a new file would look like a new unit to systemd.
 pub(super) fn write(name: &UnitName, bytes: &[u8], foreign: bool, sys: &dyn System) -> Result<()> {
     let path = path_of(name);
     let attempt = || format!("reading `{}`", path.display());
-    if foreign && sys.lstat(&path).attempt(attempt)?.is_some() {
+    let is = sys.lstat(&path).attempt(attempt)?;
+    if is.is_some_and(|is| is.kind == FileKind::File) && sys.read(&path).attempt(attempt)? == bytes {
+        sys.chown(&path, 0, 0)?;
+        return sys.chmod(&path, MODE);
+    }
+    if foreign && is.is_some() {
         kept::keep(&path, sys)?;
     }
-    sys.write(&path, &NewFile { content: bytes, uid: 0, gid: 0, mode: 0o644 }, &|_| Ok(()))
+    sys.write(&path, &NewFile { content: bytes, uid: 0, gid: 0, mode: MODE }, &|_| Ok(()))
 }

@@ -1,8 +1,8 @@
 //! Whether a unit runs with older files than there are now: by the stamp left at its last start, without one by time.
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::AbsPath;
-use crate::system::fingerprint::{Fingerprint, fingerprint};
-use crate::system::systemctl::Unit;
+use crate::system::fingerprint::{Fingerprint, fingerprint, listed};
+use crate::system::systemctl::{UNIT_DIRECTORY, Unit};
 use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,17 +31,25 @@ struct Stamp {
 }
 
 /// Returns what a unit is started from: its file, drop-ins, environment files, and what the recipe watches.
-pub(super) fn inputs(unit: &Unit, watch: &[AbsPath]) -> Vec<Input> {
-    let own = unit.fragment.iter().chain(&unit.drop_ins).chain(&unit.environment_files);
-    let own = own.map(|path| Input { path: path.clone(), watched: false });
-    own.chain(watch.iter().map(|path| Input { path: path.path().to_owned(), watched: true })).collect()
+pub(super) fn inputs(sys: &dyn System, name: &str, unit: &Unit, watch: &[AbsPath]) -> Result<Vec<Input>> {
+    let mut own: Vec<PathBuf> = unit.fragment.iter().chain(&unit.drop_ins).cloned().collect();
+    // Those that systemd has not read yet.
+    let template = unit.fragment.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    for name in [Some(name), template.filter(|template| *template != name)].into_iter().flatten() {
+        let directory = Path::new(UNIT_DIRECTORY).join(format!("{name}.d"));
+        let names = listed(sys, &directory).attempt(|| format!("reading `{}`", directory.display()))?;
+        let paths = names.iter().map(|name| directory.join(name));
+        own.extend(
+            paths.filter(|path| path.extension().is_some_and(|is| is == "conf") && !unit.drop_ins.contains(path)),
+        );
+    }
+    own.extend(unit.environment_files.iter().cloned());
+    let own = own.into_iter().map(|path| Input { path, watched: false });
+    Ok(own.chain(watch.iter().map(|path| Input { path: path.path().to_owned(), watched: true })).collect())
 }
 
 /// Returns the first input that is newer than the running unit; those that need a restart before those that are watched.
 pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input]) -> Result<Option<Input>> {
-    if unit.needs_reload {
-        return Ok(inputs.first().cloned());
-    }
     let stamp = read(sys, name)?.filter(|stamp| !stamp.invocation.is_empty() && stamp.invocation == unit.invocation);
     for input in inputs {
         let now = look(sys, &input.path)?;
@@ -56,14 +64,14 @@ pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input
             return Ok(Some(input.clone()));
         }
     }
-    let Some(stamp) = stamp else { return Ok(None) };
-    for (path, digest) in stamp.digests {
+    for (path, digest) in stamp.map(|stamp| stamp.digests).unwrap_or_default() {
         let known = inputs.iter().any(|input| input.path == path);
         if !known && !digest.is_empty() && look(sys, &path)?.is_none() {
             return Ok(Some(Input { path, watched: false }));
         }
     }
-    Ok(None)
+    // Its definition is an old one, however that came about.
+    Ok(inputs.first().filter(|_| unit.needs_reload).cloned())
 }
 
 /// Returns the digests of inputs, to be taken before a start and recorded after it.

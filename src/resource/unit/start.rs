@@ -63,7 +63,7 @@ pub(super) fn bring_up(
     let mut digests = BTreeMap::new();
     for name in &names {
         if let Some(unit) = before.get(name) {
-            digests.insert(*name, stale::digests(sys, &stale::inputs(unit, watch))?);
+            digests.insert(*name, stale::digests(sys, &stale::inputs(sys, name, unit, watch)?)?);
         }
     }
     // Starts by hand count for StartLimitBurst= as well. One that systemd has not loaded has nothing to reset.

@@ -6,6 +6,7 @@ mod exportfs;
 mod lxc;
 mod machine;
 mod network;
+mod systemctl;
 mod text;
 
 pub use machine::FakeMachine;
@@ -46,6 +47,8 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("tee", coreutils::tee),
     ("test", coreutils::test),
     ("touch", coreutils::touch),
+    ("systemctl", systemctl::systemctl),
+    ("journalctl", systemctl::journalctl),
 ];
 
 /// Returns an answer: code and stdout.

@@ -1,0 +1,288 @@
+//! systemd as far as cases need it: what `systemctl` prints and does, with its state in files below /run.
+//! A service whose `ExecStart=` is /bin/false ends at once; with `Restart=always` systemd starts it again every second.
+use super::disk::Body;
+use super::{FakeMachine, answer, refuse};
+use provision::system::{Command, Output, System};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const STATE: &str = "/run/fake-systemd";
+const SYSTEM: &str = "/etc/systemd/system";
+
+pub fn systemctl(machine: &FakeMachine, command: &Command) -> Output {
+    let words = || command.argv[1..].iter().filter(|word| !word.starts_with('-')).map(String::as_str);
+    let Some(verb) = words().next() else { return refuse(1, "") };
+    let names: Vec<&str> = words().skip(1).filter(|name| !name.contains(',')).collect();
+    let units = names.iter().map(|name| Unit { machine, name });
+    match verb {
+        "show" => answer(0, &units.map(|unit| unit.shown()).collect::<Vec<_>>().join("\n")),
+        "daemon-reload" => reload_all(machine),
+        "is-active" => {
+            first_failure(units.map(|unit| if unit.state() == "active" { answer(0, "") } else { refuse(3, "") }))
+        }
+        "is-enabled" => {
+            first_failure(units.map(|unit| if unit.file_state() == "enabled" { answer(0, "") } else { refuse(1, "") }))
+        }
+        "start" => first_failure(units.map(|unit| if unit.state() == "active" { answer(0, "") } else { unit.start() })),
+        "restart" => first_failure(units.map(|unit| unit.start())),
+        "reload" => first_failure(units.map(|unit| unit.reload())),
+        "stop" => first_failure(units.map(|unit| unit.stop())),
+        "enable" => first_failure(units.map(|unit| unit.enable())),
+        "disable" => first_failure(units.map(|unit| unit.disable())),
+        "mask" => first_failure(units.map(|unit| unit.mask())),
+        "unmask" => first_failure(units.map(|unit| unit.unmask())),
+        "reset-failed" => first_failure(units.map(|unit| unit.reset_failed())),
+        _ => refuse(1, &format!("Unknown command verb {verb}.\n")),
+    }
+}
+
+pub fn journalctl(_: &FakeMachine, command: &Command) -> Output {
+    let name = command.argv.iter().skip_while(|word| *word != "-u").nth(1).map_or("", String::as_str);
+    answer(0, &format!("{name}: Main process exited, code=exited, status=1/FAILURE\n"))
+}
+
+/// All are tried; the worst is told.
+fn first_failure(outputs: impl Iterator<Item = Output>) -> Output {
+    let outputs: Vec<Output> = outputs.collect();
+    outputs.into_iter().find(|output| output.code != 0).unwrap_or_else(|| answer(0, ""))
+}
+
+struct Unit<'a> {
+    machine: &'a FakeMachine,
+    name: &'a str,
+}
+
+impl Unit<'_> {
+    fn instance(&self) -> Option<(&str, &str, &str)> {
+        let (head, tail) = self.name.split_once('@')?;
+        let (instance, suffix) = tail.rsplit_once('.')?;
+        Some((head, instance, suffix))
+    }
+
+    fn template(&self) -> Option<String> {
+        self.instance().map(|(head, _, suffix)| format!("{head}@.{suffix}"))
+    }
+
+    fn is_masked(&self) -> bool {
+        self.machine.read_link(&Path::new(SYSTEM).join(self.name)).is_ok_and(|target| target == Path::new("/dev/null"))
+    }
+
+    fn fragment(&self) -> Option<PathBuf> {
+        let names = [Some(self.name.to_owned()), self.template()];
+        let paths = names.into_iter().flatten().flat_map(|name| {
+            [SYSTEM, "/lib/systemd/system", "/usr/lib/systemd/system"].map(|directory| Path::new(directory).join(&name))
+        });
+        paths.into_iter().find(|path| self.machine.disk().node(path).is_some())
+    }
+
+    fn drop_ins(&self) -> Vec<PathBuf> {
+        let names = self.template().into_iter().chain([self.name.to_owned()]);
+        let directories = names.map(|name| Path::new(SYSTEM).join(format!("{name}.d")));
+        directories
+            .flat_map(|directory| self.machine.disk().children(&directory).cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The unit file and its drop-ins as they are on disk.
+    fn text(&self) -> String {
+        let files = self.fragment().into_iter().chain(self.drop_ins());
+        files.map(|path| self.machine.text(&path.display().to_string())).collect()
+    }
+
+    fn setting(&self, key: &str) -> Option<String> {
+        let found = self
+            .text()
+            .lines()
+            .filter_map(|line| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned))
+            .next_back();
+        found.map(|value| value.replace("%i", self.instance().map_or("", |(_, instance, _)| instance)))
+    }
+
+    fn environment_files(&self) -> Vec<(String, bool)> {
+        let text = self.text().replace("%i", self.instance().map_or("", |(_, instance, _)| instance));
+        let files = text.lines().filter_map(|line| line.strip_prefix("EnvironmentFile="));
+        files
+            .map(|file| file.strip_prefix('-').map_or((file.to_owned(), false), |file| (file.to_owned(), true)))
+            .collect()
+    }
+
+    fn path(&self, what: &str) -> String {
+        format!("{STATE}/{}{what}", self.name)
+    }
+
+    fn ends_at_once(&self) -> bool {
+        self.setting("ExecStart").is_some_and(|line| line.starts_with("/bin/false"))
+    }
+
+    fn state(&self) -> String {
+        let state = self.machine.text(&self.path(""));
+        state.split(' ').next().filter(|word| !word.is_empty()).unwrap_or("inactive").to_owned()
+    }
+
+    /// How often systemd has started it again.
+    fn restarts(&self) -> u64 {
+        let state = self.machine.text(&self.path(""));
+        let since: u64 = state.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+        if self.state() == "active" && self.ends_at_once() { clock(self.machine) - since } else { 0 }
+    }
+
+    fn file_state(&self) -> &'static str {
+        let wants = format!("{SYSTEM}/multi-user.target.wants/{}", self.name);
+        match self.fragment() {
+            _ if self.is_masked() => "masked",
+            None => "",
+            Some(_) if matches!(self.machine.lstat(Path::new(&wants)), Ok(Some(_))) => "enabled",
+            Some(_) if self.text().contains("[Install]") => "disabled",
+            Some(_) => "static",
+        }
+    }
+
+    fn shown(&self) -> String {
+        let fragment = self.fragment().filter(|_| !self.is_masked());
+        let loaded = self.machine.text(&self.path(".loaded"));
+        let stale = !loaded.is_empty() && loaded != self.text();
+        let runs = self.state() == "active";
+        let started = self.machine.disk().stat(Path::new(&self.path(""))).filter(|_| runs);
+        let started = started.map_or((String::new(), 0), |stat| (timestamp(stat.modified), stat.inode.1));
+        let paths =
+            |paths: Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        let yes = |is: bool| if is { "yes" } else { "no" };
+        let environment = self.environment_files().into_iter();
+        let environment =
+            environment.map(|(file, optional)| format!("EnvironmentFiles={file} (ignore_errors={})\n", yes(optional)));
+        let environment = environment.collect::<Vec<_>>().concat();
+        let load = match &fragment {
+            _ if self.is_masked() => "masked",
+            None => "not-found",
+            Some(_) => "loaded",
+        };
+        let invocation =
+            if started.1 == 0 { String::new() } else { format!("{:032x}", started.1 * 1000 + self.restarts()) };
+        format!(
+            "{environment}Type={kind}\nRemainAfterExit={remain}\nResult={result}\nNRestarts={restarts}\nExecMainStartTimestamp={at}\n\
+             ExecMainStatus={status}\nId={name}\nNames={name}\nLoadState={load}\nActiveState={state}\nSubState=\nFragmentPath={file}\n\
+             DropInPaths={drop_ins}\nUnitFileState={file_state}\nInactiveExitTimestamp={at}\nNeedDaemonReload={stale}\nLoadError=\n\
+             InvocationID={invocation}\n",
+            kind = self.setting("Type").unwrap_or_else(|| "simple".to_owned()),
+            remain = self.setting("RemainAfterExit").unwrap_or_else(|| "no".to_owned()),
+            result = if self.state() == "failed" { "exit-code" } else { "success" },
+            status = u8::from(self.state() == "failed"),
+            restarts = self.restarts(),
+            at = started.0,
+            name = self.name,
+            state = self.state(),
+            file = paths(fragment.into_iter().collect()),
+            drop_ins = paths(self.drop_ins()),
+            file_state = self.file_state(),
+            stale = yes(stale),
+        )
+    }
+
+    fn start(&self) -> Output {
+        if self.is_masked() {
+            return refuse(1, &format!("Failed to start {0}: Unit {0} is masked.\n", self.name));
+        }
+        if self.fragment().is_none() {
+            return refuse(5, &format!("Failed to start {0}: Unit {0} not found.\n", self.name));
+        }
+        self.machine.dir(STATE);
+        if self.machine.text(&self.path(".loaded")).is_empty() {
+            self.machine.file(&self.path(".loaded"), &self.text());
+        }
+        let missing =
+            |(file, optional): &(String, bool)| !optional && self.machine.disk().node(Path::new(file)).is_none();
+        let lacks = self.environment_files().iter().any(missing);
+        let forks = self.setting("Type").is_none_or(|kind| kind == "simple");
+        let again = self.setting("Restart").is_some_and(|when| when == "always");
+        let falls = lacks || (self.ends_at_once() && !again);
+        // Like a start, a new file: its time is the start's.
+        let path = self.path("");
+        self.machine.disk().remove_tree(Path::new(&path));
+        let state = if falls { "failed" } else { "active" };
+        self.machine.file(&self.path(""), &format!("{state} {}", clock(self.machine)));
+        if lacks || (falls && !forks) {
+            let why = "the control process exited with error code";
+            return refuse(1, &format!("Job for {} failed because {why}.\n", self.name));
+        }
+        answer(0, "")
+    }
+
+    fn reload(&self) -> Output {
+        if self.setting("ExecReload").is_some() {
+            return answer(0, "");
+        }
+        refuse(1, &format!("Failed to reload {0}: Job type reload is not applicable for unit {0}.\n", self.name))
+    }
+
+    fn stop(&self) -> Output {
+        self.machine.disk().remove_tree(Path::new(&self.path("")));
+        answer(0, "")
+    }
+
+    fn enable(&self) -> Output {
+        let Some(fragment) = self.fragment().filter(|_| !self.is_masked()) else {
+            return refuse(1, &format!("Failed to enable unit: Unit file {} does not exist.\n", self.name));
+        };
+        if self.file_state() == "static" {
+            return answer(0, "The unit files have no installation config\n");
+        }
+        let wants = format!("{SYSTEM}/multi-user.target.wants");
+        self.machine.dir(&wants);
+        let link = Path::new(&wants).join(self.name);
+        self.machine.disk().put(&link, Body::Link(fragment), 0, 0, 0o777).expect("its directory is there");
+        answer(0, "")
+    }
+
+    fn disable(&self) -> Output {
+        self.machine.disk().remove_tree(&Path::new(SYSTEM).join("multi-user.target.wants").join(self.name));
+        answer(0, "")
+    }
+
+    fn mask(&self) -> Output {
+        let path = Path::new(SYSTEM).join(self.name);
+        if self.machine.disk().node(&path).is_some() {
+            return refuse(1, &format!("Failed to mask unit: File {} already exists.\n", path.display()));
+        }
+        self.machine.disk().put(&path, Body::Link("/dev/null".into()), 0, 0, 0o777).expect("its directory is there");
+        answer(0, "")
+    }
+
+    fn unmask(&self) -> Output {
+        if self.is_masked() {
+            self.machine.disk().remove_tree(&Path::new(SYSTEM).join(self.name));
+        }
+        answer(0, "")
+    }
+
+    fn reset_failed(&self) -> Output {
+        match self.state().as_str() {
+            "failed" => self.stop(),
+            "active" => answer(0, ""),
+            _ => refuse(1, &format!("Failed to reset failed state of unit {0}: Unit {0} not loaded.\n", self.name)),
+        }
+    }
+}
+
+fn reload_all(machine: &FakeMachine) -> Output {
+    let loaded: Vec<PathBuf> = machine.disk().children(Path::new(STATE)).cloned().collect();
+    for path in loaded {
+        let name = path.file_name().expect("a child has a name").to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".loaded") else { continue };
+        let text = Unit { machine, name }.text();
+        if machine.text(&path.display().to_string()) != text {
+            machine.file(&path.display().to_string(), &text);
+        }
+    }
+    answer(0, "")
+}
+
+fn clock(machine: &FakeMachine) -> u64 {
+    machine.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// The fake disk's times are all in January 1970.
+fn timestamp(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (day, rest) = (1 + seconds / 86_400, seconds % 86_400);
+    format!("Mon 1970-01-{day:02} {:02}:{:02}:{:02}.000000 UTC", rest / 3600, rest / 60 % 60, rest % 60)
+}
