@@ -1,5 +1,6 @@
 //! A machine in memory: a file system and programs that are functions. It counts every write and can be killed at any of them.
 mod accounts;
+mod apt;
 mod coreutils;
 mod disk;
 mod exportfs;
@@ -49,6 +50,9 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("touch", coreutils::touch),
     ("systemctl", systemctl::systemctl),
     ("journalctl", systemctl::journalctl),
+    ("apt-get", apt::apt_get),
+    ("apt-cache", apt::apt_cache),
+    ("dpkg", apt::dpkg),
 ];
 
 /// Returns an answer: code and stdout.

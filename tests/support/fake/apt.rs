@@ -1,0 +1,190 @@
+//! apt and dpkg as far as cases need them. The server's packages are stanzas in /srv/fake-apt/Packages; `apt-get update` copies them.
+//! A stanza may have `Depends: a, b`, `Provides: a`, and `Fails: yes` for a package that can't be configured.
+use super::disk::Body;
+use super::{FakeMachine, answer, refuse};
+use provision::system::{Command, Output};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SERVER: &str = "/srv/fake-apt/Packages";
+const LISTS: &str = "/var/lib/apt/lists/fake_dists_stable_main_binary-amd64_Packages";
+const STATUS: &str = "/var/lib/dpkg/status";
+const JOURNAL: &str = "/var/lib/dpkg/updates";
+const EXTENDED: &str = "/var/lib/apt/extended_states";
+
+pub fn apt_get(machine: &FakeMachine, command: &Command) -> Output {
+    let (words, flags) = words(command);
+    let Some((verb, names)) = words.split_first() else { return refuse(100, "") };
+    if *verb == "update" {
+        return update(machine);
+    }
+    if machine.disk().children(Path::new(JOURNAL)).next().is_some() {
+        return refuse(
+            100,
+            "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.\n",
+        );
+    }
+    match *verb {
+        "install" => install(machine, names),
+        "remove" => remove(machine, names, flags.contains(&"--simulate")),
+        _ => refuse(100, &format!("E: Invalid operation {verb}\n")),
+    }
+}
+
+pub fn apt_cache(machine: &FakeMachine, _: &Command) -> Output {
+    let names: Vec<String> = stanzas(machine, LISTS).iter().map(|stanza| stanza.get("Package")).collect();
+    answer(0, &(names.join("\n") + "\n"))
+}
+
+/// `dpkg --configure -a`.
+pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
+    if !command.argv.iter().any(|word| word == "--configure") {
+        return refuse(2, "dpkg: error: need an action option\n");
+    }
+    let journal: Vec<_> = machine.disk().children(Path::new(JOURNAL)).cloned().collect();
+    for file in journal {
+        machine.disk().remove_tree(&file);
+    }
+    let mut known = stanzas(machine, STATUS);
+    for stanza in &mut known {
+        if stanza.get("Status").ends_with("half-configured") || stanza.get("Status").ends_with("unpacked") {
+            stanza.set("Status", "install ok installed");
+        }
+    }
+    write(machine, STATUS, &known);
+    answer(0, "")
+}
+
+fn words(command: &Command) -> (Vec<&str>, Vec<&str>) {
+    let (mut words, mut flags) = (Vec::new(), Vec::new());
+    let mut argv = command.argv[1..].iter().map(String::as_str);
+    while let Some(word) = argv.next() {
+        match word {
+            "-o" => drop(argv.next()),
+            flag if flag.starts_with('-') => flags.push(flag),
+            word => words.push(word),
+        }
+    }
+    (words, flags)
+}
+
+fn update(machine: &FakeMachine) -> Output {
+    machine.dir("/var/lib/apt/lists");
+    machine.disk().remove_tree(Path::new("/var/lib/apt/lists/partial"));
+    machine.dir("/var/lib/apt/lists/partial");
+    machine.file(LISTS, &machine.text(SERVER));
+    answer(0, "Reading package lists...\n")
+}
+
+fn install(machine: &FakeMachine, names: &[&str]) -> Output {
+    let mut server = stanzas(machine, LISTS);
+    let mut wanted = Vec::new();
+    for name in names {
+        if name.starts_with('/') {
+            let deb = parse(&machine.text(name));
+            wanted.extend(deb.iter().map(|stanza| (stanza.get("Package"), false)));
+            server.extend(deb);
+            continue;
+        }
+        let (bare, version) = name.split_once('=').unwrap_or((name, "*"));
+        let bare = bare.split(':').next().unwrap_or(bare);
+        match server.iter().find(|stanza| stanza.get("Package") == bare) {
+            None => return refuse(100, &format!("E: Unable to locate package {bare}\n")),
+            Some(stanza) if !stanza.get("Version").starts_with(version.trim_end_matches('*')) => {
+                return refuse(100, &format!("E: Version '{version}' for '{bare}' was not found\n"));
+            }
+            Some(_) => wanted.push((bare.to_owned(), false)),
+        }
+    }
+    let mut known = stanzas(machine, STATUS);
+    let (mut done, mut failed) = (BTreeSet::new(), Vec::new());
+    while let Some((name, automatic)) = wanted.pop() {
+        let Some(stanza) = server.iter().rfind(|stanza| stanza.get("Package") == name) else {
+            return refuse(100, &format!("E: Unmet dependency {name}\n"));
+        };
+        let old = known.iter().position(|stanza| stanza.get("Package") == name);
+        let there = old.is_some_and(|at| known[at].get("Status").ends_with(" installed"));
+        if !done.insert(name.clone()) || (automatic && there) {
+            continue;
+        }
+        let depends = stanza.get("Depends");
+        wanted.extend(depends.split(", ").filter(|name| !name.is_empty()).map(|name| (name.to_owned(), true)));
+        let mut stanza = stanza.clone();
+        let fails = stanza.get("Fails") == "yes";
+        stanza.set("Status", if fails { "install ok half-configured" } else { "install ok installed" });
+        if fails {
+            failed.push(name.clone());
+        }
+        match old {
+            Some(at) => known[at] = stanza,
+            None => known.push(stanza),
+        }
+        if automatic {
+            let marked =
+                machine.text(EXTENDED) + &format!("Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n");
+            machine.file(EXTENDED, &marked);
+        }
+        machine.dir(&format!("/usr/share/doc/{name}"));
+        machine.file(&format!("/usr/share/doc/{name}/copyright"), "copyright\n");
+    }
+    write(machine, STATUS, &known);
+    match failed.first() {
+        Some(name) => refuse(100, &format!("dpkg: error processing package {name} (--configure):\n")),
+        None => answer(0, ""),
+    }
+}
+
+fn remove(machine: &FakeMachine, names: &[&str], simulate: bool) -> Output {
+    let mut known = stanzas(machine, STATUS);
+    let mut going: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    while let Some(more) = known.iter().find(|stanza| {
+        let needs = stanza.get("Depends").split(", ").any(|name| going.iter().any(|going| going == name));
+        needs && !going.contains(&stanza.get("Package")) && stanza.get("Status").ends_with(" installed")
+    }) {
+        going.push(more.get("Package"));
+    }
+    if simulate {
+        return answer(0, &going.iter().map(|name| format!("Remv {name} [1]\n")).collect::<Vec<_>>().concat());
+    }
+    for name in &going {
+        machine.disk().remove_tree(Path::new(&format!("/usr/share/doc/{name}")));
+    }
+    known.retain(|stanza| !going.contains(&stanza.get("Package")));
+    write(machine, STATUS, &known);
+    answer(0, "")
+}
+
+#[derive(Clone)]
+struct Stanza(Vec<(String, String)>);
+
+impl Stanza {
+    fn get(&self, key: &str) -> String {
+        self.0.iter().find(|(known, _)| known == key).map_or(String::new(), |(_, value)| value.clone())
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        self.0.retain(|(known, _)| known != key);
+        self.0.push((key.to_owned(), value.to_owned()));
+    }
+}
+
+fn stanzas(machine: &FakeMachine, path: &str) -> Vec<Stanza> {
+    parse(&machine.text(path))
+}
+
+fn parse(text: &str) -> Vec<Stanza> {
+    let line = |line: &str| line.split_once(": ").map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let stanza = |text: &str| Stanza(text.lines().filter_map(line).collect());
+    text.split("\n\n").map(stanza).filter(|stanza| !stanza.0.is_empty()).collect()
+}
+
+fn write(machine: &FakeMachine, path: &str, stanzas: &[Stanza]) {
+    let lines =
+        |stanza: &Stanza| stanza.0.iter().map(|(key, value)| format!("{key}: {value}\n")).collect::<Vec<_>>().concat();
+    let text = stanzas.iter().map(lines).collect::<Vec<_>>().join("\n");
+    let is = machine.text(path);
+    if is != text {
+        let put = Body::File(text.into_bytes());
+        machine.disk().put(Path::new(path), put, 0, 0, 0o644).expect("its directory is there");
+    }
+}
