@@ -200,6 +200,30 @@ applied: 3 changed, 280 in sync, 1 waiting, 1 failed, 2 not tried in 18.0 s · P
 ";
 
 #[test]
+fn a_destroy_says_what_goes_what_stays_and_what_needs_a_word() {
+    let (hub, paper) = lines("destroy");
+    hub.emit(planned("file:/x", Label::Drift, &[Change::removed("/x", "file, 8 B")])).unwrap();
+    let remark = Remark { name: "/srv".into(), text: "kept: it is not empty".into() };
+    hub.emit(Event::Remark { id: id("directory:/srv"), remark }).unwrap();
+    hub.emit(waiting("container:201", "its data would go with it", "provision destroy web.toml --data 201")).unwrap();
+    hub.emit(Event::PlanEnded).unwrap();
+    hub.emit(finished(&id("file:/x"), Outcome::Changed { changes: vec![Change::removed("/x", "file, 8 B")] })).unwrap();
+    hub.end(3, &Tally { in_sync: 1, changed: 1, waiting: 1, ..Tally::default() }).unwrap();
+    let expected = "
+web from web.toml
+host
+  - host/file:/x  removed: file, 8 B
+  · host/directory:/srv  kept: it is not empty
+  ! host/container:201  its data would go with it
+      provision destroy web.toml --data 201
+1 to take away
+host  changed  host/file:/x  removed
+destroyed: 1 taken away, 1 gone or kept, 1 waiting, 0 failed in 3.5 s · head 0000000000000000
+";
+    assert_eq!(format!("\n{}", paper.text()), expected);
+}
+
+#[test]
 fn tests_say_each_how_they_ended() {
     let (hub, paper) = lines("test");
     side_by_side(&hub, |lane, number, _| {
@@ -260,7 +284,7 @@ CT202
   ~ 202/user:mike  shell: /bin/sh → /bin/bash  (drift)
 CT203
   ~ 203/user:clara  shell: /bin/sh → /bin/bash  (new)
-status: 3 in sync, 3 differ, 3 waiting, 0 failed in 10.0 s · head 0000000000000000
+status: 3 in sync, 3 differing, 3 waiting, 0 failed in 10.0 s · head 0000000000000000
 ";
     assert_eq!(format!("\n{}", paper.text()), expected);
 }

@@ -19,10 +19,8 @@ impl Command {
         let Self::Verify = self;
         let path = global.state_dir.join("ledger.jsonl");
         let verified = Ledger::verify(&global.state_dir)?;
-        if !verified.breaks.is_empty() {
-            let error = Error::new(format!("verifying `{}`", path.display()));
-            let error = verified.breaks.iter().fold(error, |error, flaw| error.reason(flaw.to_string()));
-            return Err(error.remedy("restore the ledger from a copy, or find out who changed it").into());
+        if verified.is_broken() {
+            return Err(verified.into_reasons(Error::new(format!("verifying `{}`", path.display()))).into());
         }
         let torn = verified.torn.map_or(String::new(), |torn| {
             format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)

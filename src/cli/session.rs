@@ -228,7 +228,8 @@ pub(super) fn silence<'a>() -> Show<'a> {
 
 /// Returns the columns of the terminal; 100 where there is none.
 fn terminal_width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col).max(20))
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).map_or(100, |columns| columns.max(20))
 }
 
 /// Returns the names of a recipe's lanes, in the order of their first stage.

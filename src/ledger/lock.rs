@@ -14,7 +14,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Lock {
     state_dir: PathBuf,
-    _file: Flock<File>,
+    file: Flock<File>,
 }
 
 /// Who holds a lock.
@@ -54,12 +54,19 @@ impl Lock {
         let text = serde_json::to_string(&holder).unwrap_or_default();
         let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         written.attempt(|| format!("writing `{}`", path.display()))?;
-        Ok(Self { state_dir: state_dir.to_owned(), _file: file })
+        Ok(Self { state_dir: state_dir.to_owned(), file })
     }
 
     /// Returns the directory that it locks.
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
+    }
+}
+
+impl Drop for Lock {
+    /// Wipes out who held it, so that nobody takes that one for the next holder, which has not written yet who it is.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
     }
 }
 

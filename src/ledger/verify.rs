@@ -55,7 +55,12 @@ impl Verified {
         self.breaks.is_empty() && self.torn.is_none() && !self.misled
     }
 
-    /// Adds what is wrong to an error.
+    /// Returns whether something is wrong that no killed run explains.
+    pub fn is_broken(&self) -> bool {
+        !self.breaks.is_empty() || self.misled
+    }
+
+    /// Adds what is broken, and what to do, to an error.
     #[must_use]
     pub fn into_reasons(self, error: Error) -> Error {
         let shown = self.breaks.iter().take(BREAKS).fold(error, |error, found| error.reason(found.to_string()));
@@ -63,25 +68,13 @@ impl Verified {
             0 => shown,
             more => shown.reason(format!("and {more} more")),
         };
-        let shown = match self.torn {
-            Some(torn) => shown.reason(format!("{} bytes at the end are a torn line: a run was killed", torn.bytes)),
-            None => shown,
-        };
-        if self.misled {
+        if self.breaks.is_empty() {
             let why = "its checkpoint `claims.json` says something else than the lines up to it";
             return shown.reason(why).remedy("remove `claims.json` beside it: the lines say what it should");
         }
-        if self.breaks.is_empty() {
-            return shown.remedy("nothing is lost that was recorded: the next run cuts them off");
-        }
-        let remedy = "compare the head with the one that an earlier run printed; what was recorded before the break still stands";
+        let remedy =
+            "compare the head with the one that the last run printed; what was recorded before the break still stands";
         shown.reason(format!("{} lines, head {}", self.lines, self.head)).remedy(remedy)
-    }
-}
-
-impl fmt::Display for Verified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the ledger is whole: {} lines, head {}", self.lines, self.head)
     }
 }
 

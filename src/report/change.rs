@@ -5,8 +5,15 @@ use crate::resource::Change;
 
 /// Returns what a change does: `made: 2.39`, `content: 12 B → 30 B`.
 pub(super) fn words(change: &Change) -> String {
-    let Change { field, from, to, .. } = change;
-    match (from.as_deref(), to.as_deref()) {
+    let field = &change.field;
+    let (from, to) = (change.from.as_deref(), change.to.as_deref());
+    // Where the size tells the two apart the digests need not.
+    let sizes = (from.map(sizes), to.map(sizes));
+    let (from, to) = match &sizes {
+        (Some(from), Some(to)) if from == to => (change.from.as_deref(), change.to.as_deref()),
+        (from, to) => (from.as_deref(), to.as_deref()),
+    };
+    match (from, to) {
         (None, Some("")) if field.is_empty() => "made".to_owned(),
         (None, Some(to)) if field.is_empty() => format!("made: {to}"),
         (Some("") | None, None) if field.is_empty() => "removed".to_owned(),
@@ -17,6 +24,14 @@ pub(super) fn words(change: &Change) -> String {
         (Some(from), None) => format!("{field}: {from} → nothing"),
         (None, None) => field.clone(),
     }
+}
+
+/// Returns a value with its keyed digests left out: `30 B`, of `30 B 5f0c1d2e3a4b5c6d`.
+fn sizes(value: &str) -> String {
+    let is_digest = |word: &str| word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words: Vec<&str> = value.split(' ').collect();
+    let stays = |at: &usize| !(is_digest(words[*at]) && *at > 0 && words[at - 1] == "B");
+    (0..words.len()).filter(stays).map(|at| words[at]).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns what changes did, in few words: `made`, `content, mode`.
@@ -85,6 +100,15 @@ mod tests {
             (Change::removed("git", ""), "removed"),
             (Change::field("git", "", text("2.38"), text("2.39")), "2.38 → 2.39"),
             (Change::field("/x", "content", text("12 B"), text("30 B")), "content: 12 B → 30 B"),
+            (Change::made("/x", "file, 8 B 8cb9dd3dc10c6af4"), "made: file, 8 B"),
+            (
+                Change::field("/x", "content", text("8 B 8cb9dd3dc10c6af4"), text("9 B 5f0c1d2e3a4b5c6d")),
+                "content: 8 B → 9 B",
+            ),
+            (
+                Change::field("/x", "content", text("8 B 8cb9dd3dc10c6af4"), text("8 B 5f0c1d2e3a4b5c6d")),
+                "content: 8 B 8cb9dd3dc10c6af4 → 8 B 5f0c1d2e3a4b5c6d",
+            ),
             (Change::field("/x", "owner", None, text("lilly")), "owner: lilly"),
             (Change::field("/x", "owner", text("lilly"), None), "owner: lilly → nothing"),
             (Change::field("/x", "owner", None, None), "owner"),

@@ -130,7 +130,7 @@ impl<W: Write + Send> Lines<W> {
         let command = self.started.command.clone();
         let mut text = String::new();
         if self.phase == Phase::Planning {
-            if self.plan.is_empty() && command != "plan" {
+            if self.plan.is_empty() && command == "apply" {
                 text.push_str(&self.waiting());
             } else {
                 text.push_str(&self.plan.text(self.style));
@@ -167,6 +167,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
         match &envelope.event {
             Event::Started(started) => {
                 self.started = started.clone();
+                self.plan.take(envelope);
                 if !started.file.is_empty() {
                     let name = self.style.paint(Hue::Strong, &started.recipe);
                     self.write(&format!("{name} from {}\n", started.file));
@@ -192,7 +193,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
             Event::PlanEnded => {
                 self.phase = Phase::Changing;
                 let text = self.plan.text(self.style);
-                let sums = summary::differing(self.plan.labels());
+                let sums = summary::differing(&self.started.command, self.plan.labels());
                 self.write(&format!("{text}{sums}\n"));
             }
             Event::Checking { ids } => {

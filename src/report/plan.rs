@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     stages: Vec<Stage>,
+    /// Why something differs goes without saying: it is to be taken away.
+    destroys: bool,
 }
 
 /// Lanes that go side by side; what is in none goes by itself.
@@ -63,6 +65,10 @@ impl Plan {
             (stem.to_owned(), number, name.to_owned())
         });
         let (id, says) = match &envelope.event {
+            Event::Started(started) => {
+                self.destroys = started.command == "destroy";
+                return;
+            }
             Event::LaneStarted => {
                 self.stage(&lane).lanes.entry(lane).or_default();
                 return;
@@ -149,7 +155,7 @@ impl Plan {
 
     /// Returns the whole as text, empty where there is nothing to say.
     pub fn text(&self, style: Style) -> String {
-        self.stages.iter().map(|stage| stage.text(style)).collect()
+        self.stages.iter().map(|stage| stage.text(self.destroys, style)).collect()
     }
 }
 
@@ -187,11 +193,11 @@ impl Stage {
         own
     }
 
-    fn text(&self, style: Style) -> String {
+    fn text(&self, destroys: bool, style: Style) -> String {
         let mut sections: Vec<(Vec<&Name>, String)> = Vec::new();
         let groups = if style.verbose { self.singles() } else { self.groups() };
         for group in groups {
-            let text = group.text(style);
+            let text = group.text(destroys, style);
             match sections.iter_mut().find(|(lanes, _)| *lanes == group.lanes) {
                 Some((_, section)) => section.push_str(&text),
                 None => sections.push((group.lanes, text)),
@@ -250,9 +256,9 @@ impl Group<'_> {
         self.entries.iter().map(|entry| &entry.id).collect()
     }
 
-    fn text(&self, style: Style) -> String {
+    fn text(&self, destroys: bool, style: Style) -> String {
         match &self.entries[0].says {
-            Says::Differs { label, changes } => self.differs(*label, changes, style),
+            Says::Differs { label, changes } => self.differs((!destroys).then_some(*label), changes, style),
             Says::Waits { .. } => self.waits(style),
             Says::Behind { ids } => self.behind(ids.len(), style),
             Says::Kept { .. } => {
@@ -279,7 +285,7 @@ impl Group<'_> {
         changes.collect()
     }
 
-    fn differs(&self, label: Label, changes: &[Change], style: Style) -> String {
+    fn differs(&self, label: Option<Label>, changes: &[Change], style: Style) -> String {
         let (sign, hue) = change::sign(changes);
         let mut whats: Vec<String> = Vec::new();
         for place in 0..changes.len() {
@@ -287,14 +293,15 @@ impl Group<'_> {
             whats.push(side_by_side(&words));
         }
         let after = self.after(changes);
-        let label = style.paint(Hue::Faint, &format!("({})", change::label(label)));
+        let label =
+            label.map(|label| style.paint(Hue::Faint, &format!("  ({})", change::label(label)))).unwrap_or_default();
         let head = format!("  {} {}", style.paint(hue, sign), self.ids());
         let inline = format!("{}{after}", whats.join(", "));
         let has_diff = changes.iter().any(|change| change.diff.is_some());
         let mut text = if columns(&self.ids()) + columns(&inline) + 16 <= style.width || whats.len() == 1 {
-            format!("{head}  {inline}  {label}\n")
+            format!("{head}  {inline}{label}\n")
         } else {
-            format!("{head}{after}  {label}\n{}", indented(whats, 6))
+            format!("{head}{after}{label}\n{}", indented(whats, 6))
         };
         if has_diff {
             text.extend((0..changes.len()).map(|place| self.diff(place, style)));

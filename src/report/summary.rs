@@ -5,23 +5,27 @@ use crate::event::{Counts, Ended};
 /// How many digits of the head are shown; `ledger verify` shows all.
 const HEAD: usize = 16;
 
-/// Returns what differs: `3 to change (1 new, 2 drift)`.
-pub(super) fn differing(labels: Labels) -> String {
+/// Returns what differs: `3 to change (1 new, 2 drift)`; in a `destroy`, `3 to take away`.
+pub(super) fn differing(command: &str, labels: Labels) -> String {
     let Labels { new, edit, drift } = labels;
+    let total = new + edit + drift;
+    if command == "destroy" {
+        return format!("{total} to take away");
+    }
     let parts = [(new, "new"), (edit, "edit"), (drift, "drift")];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let total = new + edit + drift;
-    if total == 0 { "0 to change".to_owned() } else { format!("{total} to change ({})", parts.join(", ")) }
+    if parts.is_empty() { "0 to change".to_owned() } else { format!("{total} to change ({})", parts.join(", ")) }
 }
 
 /// Returns the last line of a run of `command`: what became of its resources, how long it took, its reference, the head.
 pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -> String {
     let Counts { in_sync, changed, waiting, failed, failed_tests, skipped, due } = ended.counts;
     let mut parts = match command {
-        "plan" => vec![differing(labels), format!("{in_sync} in sync")],
+        "plan" => vec![differing(command, labels), format!("{in_sync} in sync")],
         "test" => vec![format!("{in_sync} passed")],
-        "status" => vec![format!("{in_sync} in sync"), format!("{changed} differ")],
+        "status" => vec![format!("{in_sync} in sync"), format!("{changed} differing")],
+        "destroy" => vec![format!("{changed} taken away"), format!("{in_sync} gone or kept")],
         _ => vec![format!("{changed} changed"), format!("{in_sync} in sync")],
     };
     if command != "test" || waiting > 0 {
@@ -45,7 +49,7 @@ pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -
         "destroy" => "destroyed",
         other => other,
     };
-    let mut line = format!("{verb}: {} in {:.1} s", parts.join(", "), ended.seconds);
+    let mut line = format!("{verb}: {} in {}", parts.join(", "), time(ended.seconds));
     if !run.is_empty() {
         line.push_str(" · ");
         line.push_str(run);
@@ -55,6 +59,10 @@ pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -
         line.push_str(head);
     }
     line
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {
