@@ -1,6 +1,7 @@
 //! The types of a recipe's fields: what parses here is valid, so nothing behind it needs to look again.
 mod container;
 mod export;
+mod git;
 mod limits;
 mod name;
 mod net;
@@ -11,6 +12,7 @@ mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
 pub use export::{ClientHost, ExportOptions};
+pub use git::{GitRef, GitUrl, SparseDirectory, is_object_id, is_ref_name, without_login};
 pub use limits::{Digest, Mode, Period, Size};
 pub use name::{AccountNumber, ContainerId, HostName, Principal, UnitName, UserName};
 pub use net::{Address, Cidr, Mac};

@@ -6,6 +6,7 @@ use super::container::Container;
 use super::directory::Directory;
 use super::file::File;
 use super::gate::Gate;
+use super::git::Git;
 use super::group::Group;
 use super::nfs_export::NfsExport;
 use super::npm::Npm;
@@ -106,6 +107,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<User>("user", "name").required(&["name"]).secrets(&["password"]),
     Kind::of::<Group>("group", "name").required(&["name"]),
     Kind::of::<Unit>("unit", "name").required(&["name"]),
+    Kind::of::<Git>("git", "path").required(&["path", "url"]).secrets(&["credential"]),
     Kind::of::<NfsExport>("nfs-export", "path").required(&["path", "clients"]),
     Kind::of::<Bridge>("bridge", "name").required(&["name"]),
     Kind::of::<Command>("command", "name").required(&["name"]).secrets(&["env", "stdin"]),

@@ -7,6 +7,7 @@ mod diff;
 mod directory;
 mod file;
 mod gate;
+mod git;
 mod group;
 mod kept;
 mod kind;

@@ -6,6 +6,7 @@ mod empty;
 pub mod exports;
 mod facts;
 pub mod fingerprint;
+pub mod git;
 mod names;
 pub mod network;
 pub mod npm;

@@ -4,6 +4,7 @@ mod apt;
 mod coreutils;
 mod disk;
 mod exportfs;
+mod git;
 mod lxc;
 mod machine;
 mod network;
@@ -32,6 +33,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("cat", coreutils::cat),
     ("echo", coreutils::echo),
     ("exportfs", exportfs::exportfs),
+    ("git", git::git),
     ("id", coreutils::id),
     ("ifdown", network::ifdown),
     ("ifup", network::ifup),
