@@ -8,6 +8,7 @@ mod git;
 mod lxc;
 mod machine;
 mod network;
+mod npm;
 mod systemctl;
 mod text;
 
@@ -55,6 +56,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("apt-get", apt::apt_get),
     ("apt-cache", apt::apt_cache),
     ("dpkg", apt::dpkg),
+    ("npm", npm::npm),
 ];
 
 /// Returns an answer: code and stdout.
