@@ -13,5 +13,6 @@ mod documents;
 mod kinds;
 mod ledger;
 mod report;
+mod software;
 mod support;
 mod wrong_recipes;

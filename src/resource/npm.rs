@@ -1,5 +1,6 @@
 //! `[[npm]]`: global npm packages. Reads their `package.json`; starts npm only where something differs.
 use super::need::Needs;
+use super::secret::Secrets;
 use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Thing, Want};
 use crate::error::{Attempt as _, Result};
 use crate::field::{AbsPath, Names, NpmName, NpmVersion, Text};
@@ -131,7 +132,9 @@ impl Npm {
             change.after.clone_from(&needs.after);
         }
         let timeout = ask.timeout;
-        let step = Step::new(changes, move |sys| self.work(&work, sys, timeout));
+        let secrets = self.secrets(ask);
+        let step =
+            Step::new(changes, move |sys| self.work(&work, sys, timeout).map_err(|error| secrets.hide_in(error)));
         plan.steps.push(step.supplies(supplies).opaque());
         Ok(plan)
     }
@@ -156,10 +159,18 @@ impl Npm {
             }
         }
         if !changes.is_empty() {
-            let timeout = ask.timeout;
-            plan.steps.push(Step::new(changes, move |sys| self.uninstall(&going, sys, timeout)).opaque());
+            let (timeout, secrets) = (ask.timeout, self.secrets(ask));
+            let uninstall = move |sys: &dyn System| self.uninstall(&going, sys, timeout);
+            plan.steps
+                .push(Step::new(changes, move |sys| uninstall(sys).map_err(|error| secrets.hide_in(error))).opaque());
         }
         Ok(plan)
+    }
+
+    /// Returns what npm is given and may print.
+    fn secrets(&self, ask: &Ask<'_>) -> Secrets {
+        let secret = self.env.iter().filter(|(key, _)| ask.is_secret(&format!("env.{key}")));
+        Secrets::of(secret.map(|(_, value)| value.0.as_str()))
     }
 
     /// Returns where global packages are: what the recipe says, else what npm would take.

@@ -1,0 +1,208 @@
+//! What packages, units and npm packages do that a case can't say: starts that fail, names that nobody knows, a check that
+//! starts nothing, restarts owed after a crash, and mistakes.
+use crate::support::contract::{apply, run};
+use crate::support::fake::FakeMachine;
+use provision::engine::Mode;
+use provision::id::Machine;
+use provision::item::{Item, JobItem};
+use provision::resource::{Known, Want, kind};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn item(kind: &str, fields: Value) -> Item {
+    Item::receive(JobItem {
+        machine: Machine::Host,
+        kind: kind.to_owned(),
+        digest: "held".to_owned(),
+        fields,
+        phase: None,
+        gate: None,
+        want: Want::Present,
+        timeout: Duration::from_mins(1),
+        retries: 0,
+        source: None,
+        secret: std::collections::BTreeSet::new(),
+        unknown: std::collections::BTreeSet::new(),
+        place: String::new(),
+    })
+    .unwrap()
+}
+
+fn mistakes(kind_name: &str, fields: Value) -> Vec<(Option<&'static str>, String)> {
+    let resource = kind(kind_name).unwrap().from_json(fields).unwrap();
+    resource.mistakes().into_iter().map(|mistake| (mistake.key, mistake.message)).collect()
+}
+
+fn ends(item: Item, machine: &FakeMachine) -> Vec<String> {
+    apply(&[item], &mut Known::default(), machine).unwrap().ends()
+}
+
+fn service(lines: &str) -> Value {
+    json!({ "name": "app.service", "content": format!("[Service]\n{lines}\n"), "active": true })
+}
+
+#[test]
+fn a_service_that_ends_after_its_start_has_failed_with_its_journal() {
+    let ends = ends(item("unit", service("ExecStart=/bin/false")), &FakeMachine::debian());
+    assert_eq!(
+        ends,
+        ["unit:app.service failed: starting `app.service`: it is failed (exit-code, status 1) \
+          app.service: Main process exited, code=exited, status=1/FAILURE"]
+    );
+}
+
+#[test]
+fn a_service_that_systemd_keeps_starting_has_failed_though_it_is_active() {
+    let machine = FakeMachine::debian();
+    let ends = ends(item("unit", service("ExecStart=/bin/false\nRestart=always")), &machine);
+    assert!(ends[0].contains("it ended and was started again by systemd"), "{ends:?}");
+}
+
+#[test]
+fn a_start_that_systemd_refuses_says_why() {
+    let ends = ends(item("unit", service("EnvironmentFile=/etc/none\nExecStart=/bin/sleep 1")), &FakeMachine::debian());
+    assert!(ends[0].contains("running `systemctl start app.service`: exit 1: `app.service` is failed"), "{ends:?}");
+}
+
+#[test]
+fn where_systemd_does_not_run_a_plan_is_made_and_an_apply_says_so() {
+    let machine = FakeMachine::debian();
+    machine.disk().remove_tree(std::path::Path::new("/run/systemd"));
+    let items = [item("unit", service("ExecStart=/bin/sleep 1"))];
+    let planned = run(&items, Mode::Plan, &Known::default(), &machine).unwrap();
+    assert_eq!(planned.changes().len(), 2, "{:?}", planned.changes());
+    let ends = apply(&items, &mut Known::default(), &machine).unwrap().ends();
+    assert!(ends[0].contains("systemd does not run on this machine"), "{ends:?}");
+}
+
+#[test]
+fn a_restart_that_is_owed_survives_a_crash_after_the_file_was_written() {
+    let machine = FakeMachine::debian();
+    let unit = json!({ "name": "app.service", "content": "[Service]\nEnvironmentFile=/etc/app.env\nExecStart=/bin/sleep 1\n", "active": true });
+    let items =
+        |text: &str| [item("file", json!({ "path": "/etc/app.env", "content": text })), item("unit", unit.clone())];
+    let mut known = Known::default();
+    apply(&items("A=1\n"), &mut known, &machine).unwrap();
+    // The file is in place, and then power goes.
+    apply(&items("A=2\n")[..1], &mut known, &machine).unwrap();
+    let changes = apply(&items("A=2\n"), &mut known, &machine).unwrap().changes();
+    assert_eq!(changes, ["unit:app.service restarted: older than /etc/app.env -> restarted"]);
+    assert!(apply(&items("A=2\n"), &mut known, &machine).unwrap().changes().is_empty());
+}
+
+#[test]
+fn all_units_of_a_job_are_looked_at_in_one_go_and_packages_without_any_program() {
+    let machine = FakeMachine::debian();
+    machine
+        .file("/var/lib/dpkg/status", "Package: git\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n");
+    machine.dir("/usr/local/lib/node_modules/cli");
+    machine.file("/usr/local/lib/node_modules/cli/package.json", r#"{"name":"cli","version":"1.0.0"}"#);
+    machine.file("/etc/systemd/system/a.service", "[Service]\nExecStart=/bin/sleep 1\n");
+    machine.file("/etc/systemd/system/b.service", "[Service]\nExecStart=/bin/sleep 1\n");
+    let items = [
+        item("package", json!({ "name": "git" })),
+        item("npm", json!({ "name": "cli", "prefix": "/usr/local" })),
+        item("unit", json!({ "name": "a.service", "active": false })),
+        item("unit", json!({ "name": "b.service", "active": false })),
+    ];
+    machine.take_runs();
+    let recorder = run(&items, Mode::Plan, &Known::default(), &machine).unwrap();
+    assert!(
+        recorder.changes().is_empty() && recorder.ends().is_empty(),
+        "{:?} {:?}",
+        recorder.changes(),
+        recorder.ends()
+    );
+    let runs = machine.take_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert!(runs[0].starts_with("systemctl show ") && runs[0].ends_with("a.service b.service"), "{runs:?}");
+}
+
+#[test]
+fn a_package_that_apt_does_not_know_is_named_with_the_nearest_one() {
+    let machine = FakeMachine::debian();
+    machine.dir("/srv/fake-apt");
+    machine.file("/srv/fake-apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
+    let ends = ends(item("package", json!({ "name": ["htpo"] })), &machine);
+    assert!(ends[0].contains("apt knows no package `htpo`; did you mean `htop`?"), "{ends:?}");
+}
+
+#[test]
+fn of_a_list_only_the_package_that_can_not_be_configured_has_failed() {
+    let machine = FakeMachine::debian();
+    machine.dir("/srv/fake-apt");
+    let server =
+        "Package: good\nVersion: 1\nArchitecture: amd64\n\nPackage: bad\nVersion: 1\nArchitecture: amd64\nFails: yes\n";
+    machine.file("/srv/fake-apt/Packages", server);
+    let recorder =
+        apply(&[item("package", json!({ "name": ["good", "bad"] }))], &mut Known::default(), &machine).unwrap();
+    assert_eq!(recorder.changes(), ["package:good: nothing -> installed"]);
+    let ends = recorder.ends();
+    assert!(
+        ends.len() == 1 && ends[0].starts_with("package:bad failed: running `apt-get install good bad`"),
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn lists_are_fetched_when_they_are_not_there_older_than_their_sources_or_proven_old() {
+    let machine = FakeMachine::debian();
+    machine.dir("/srv/fake-apt");
+    let stanza = |name: &str| format!("Package: {name}\nVersion: 1\nArchitecture: amd64\n\n");
+    let install = |name: &str| {
+        machine.take_runs();
+        apply(&[item("package", json!({ "name": name }))], &mut Known::default(), &machine).unwrap();
+        machine.take_runs().iter().filter(|run| run.starts_with("apt-get ") && run.ends_with(" update")).count()
+    };
+    machine.file("/srv/fake-apt/Packages", &stanza("one"));
+    assert_eq!(install("one"), 1, "there were none");
+    machine.file("/srv/fake-apt/Packages", &(stanza("one") + &stanza("two")));
+    assert_eq!(install("two"), 1, "the clock of this machine is days after its files");
+    assert_eq!(install("two"), 0, "nothing is missing");
+}
+
+#[test]
+fn a_deb_with_another_digest_is_not_installed() {
+    let machine = FakeMachine::debian();
+    machine.web.lock().unwrap().insert("https://example.org/x.deb".into(), (200, b"Package: x\n".to_vec()));
+    let fields = json!({ "name": "xx", "url": "https://example.org/x.deb", "sha256": "0".repeat(64) });
+    let ends = ends(item("package", fields), &machine);
+    assert!(ends[0].contains("its sha256 is ") && machine.text("/var/lib/dpkg/status").is_empty(), "{ends:?}");
+}
+
+#[test]
+fn what_npm_could_not_install_leaves_no_cache_and_no_mark() {
+    let machine = FakeMachine::debian();
+    let ends = ends(item("npm", json!({ "name": "none", "prefix": "/usr/local" })), &machine);
+    assert!(ends[0].contains("npm error code E404"), "{ends:?}");
+    assert!(machine.text("/var/lib/provision/stamps/npm/none").is_empty());
+    assert!(machine.disk().node(std::path::Path::new("/var/lib/provision/npm-cache")).is_none());
+}
+
+#[test]
+fn secrets_of_npm_are_in_its_environment_and_nowhere_else() {
+    let machine = FakeMachine::debian();
+    let fields = json!({ "name": "none", "prefix": "/usr/local", "env": { "NPM_TOKEN": "hunter2" } });
+    machine.take_runs();
+    let recorder = apply(&[item("npm", fields)], &mut Known::default(), &machine).unwrap();
+    let said = format!("{:?} {:?}", recorder.events(), machine.take_runs());
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_contradicts_itself_is_a_mistake_at_its_key() {
+    let keys =
+        |found: Vec<(Option<&'static str>, String)>| found.into_iter().map(|(key, _)| key.unwrap()).collect::<Vec<_>>();
+    let template = json!({ "name": "a@.service", "content": "[Install]\n", "enabled": true, "active": true });
+    assert_eq!(keys(mistakes("unit", template)), ["enabled", "active"]);
+    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "content": "x", "source": "y" }))), ["source"]);
+    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "template": true }))), ["template"]);
+    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "masked": true, "active": true }))), ["masked"]);
+    let once = json!({ "name": "a.service", "content": "[Service]\nType=oneshot\n", "active": true, "enabled": true });
+    assert_eq!(keys(mistakes("unit", once)), ["active", "enabled"]);
+    assert_eq!(keys(mistakes("package", json!({ "name": "git", "url": "https://x/y.deb" }))), ["url"]);
+    assert_eq!(keys(mistakes("package", json!({ "name": "git", "sha256": "0".repeat(64) }))), ["sha256"]);
+    assert_eq!(keys(mistakes("npm", json!({ "name": "x", "registry": "registry.example" }))), ["registry"]);
+    let plain = json!({ "name": ["a@one.service", "b.timer"], "enabled": true, "active": true, "settle": "2s" });
+    assert!(mistakes("unit", plain).is_empty());
+}
