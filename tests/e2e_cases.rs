@@ -25,7 +25,7 @@ fn on_this_machine() {
 }
 
 fn in_a_disposable_one() {
-    let lab = Lab::up(&["git", "nfs-kernel-server", "sudo"]);
+    let lab = Lab::up(&["git", "nfs-kernel-server", "nftables", "sudo"]);
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     for kind in std::fs::read_dir(&cases).unwrap().flatten().filter(|kind| kind.path().is_dir()) {
         for file in std::fs::read_dir(kind.path()).unwrap().flatten() {

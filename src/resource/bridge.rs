@@ -139,7 +139,9 @@ impl Bridge {
             changes.push(field("interface", Some("down".to_owned()), "up"));
         }
         let Some(address) = asked.address else { return Ok(changes) };
-        if !seen.addresses.contains(&address) {
+        // While it is down the kernel lists no network for it, so its address can't be told.
+        let can_be_told = seen.is_up || !seen.exists;
+        if can_be_told && !seen.addresses.contains(&address) {
             changes.push(field("address", seen.shown_addresses(), &address.to_string()));
         }
         if asked.nat && !forwards(sys, address)? {
