@@ -87,8 +87,7 @@ impl Driver for Lxc {
             sys.make_dir(Path::new(&home(id)), 0, 0, 0o755)?;
         }
         lock(sys, id, &config, "create")?;
-        // What a killed run left.
-        sys.remove_tree(Path::new(&rootfs_path(id)))?;
+        clear(sys, id)?;
         let rootfs = Rootfs::new(id, unprivileged);
         rootfs.unpack(sys, template, timeout)?;
         rootfs.personalise(sys, &settings)?;
@@ -184,7 +183,7 @@ impl Driver for Lxc {
             }
             lock(sys, id, &config, "destroy")?;
         }
-        sys.remove_tree(Path::new(&rootfs_path(id)))
+        clear(sys, id)
     }
 
     fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()> {
@@ -310,6 +309,18 @@ fn lock(sys: &dyn System, id: u32, config: &Config, why: &str) -> Result<()> {
     // Not started with the host meanwhile.
     locked.set("lxc.start.auto", "0");
     write_config(sys, id, &locked)
+}
+
+/// Removes a root file system. Where the run that unpacked it was killed, its tar may go on for a moment.
+fn clear(sys: &dyn System, id: u32) -> Result<()> {
+    let path = rootfs_path(id);
+    for _ in 0..100 {
+        if sys.remove_tree(Path::new(&path)).is_ok() {
+            return Ok(());
+        }
+        sys.sleep(Duration::from_millis(200));
+    }
+    sys.remove_tree(Path::new(&path))
 }
 
 /// Lets root hand out the ids of unprivileged containers (subuid(5)).
