@@ -127,6 +127,27 @@ pub fn fixed(asked: &Settings, is: &Settings) -> Vec<Changed> {
     changes
 }
 
+/// Returns those settings that are about to change.
+pub fn changing(settings: &Settings, edits: &[Edit]) -> Settings {
+    let changes = |part: &str| {
+        let below = format!("{part}.");
+        edits
+            .iter()
+            .flat_map(|edit| &edit.changes)
+            .any(|change| change.field == part || change.field.starts_with(&below))
+    };
+    Settings {
+        disk: settings.disk.filter(|_| changes("disk")),
+        cores: settings.cores.filter(|_| changes("cores")),
+        swap: settings.swap.filter(|_| changes("swap")),
+        nets: settings.nets.iter().filter(|net| changes(&format!("network.{}", net.name))).cloned().collect(),
+        features: if changes("features") { settings.features } else { Features::default() },
+        startup: if changes("startup") { settings.startup } else { Startup::default() },
+        unprivileged: settings.unprivileged,
+        ..Settings::default()
+    }
+}
+
 fn differs<T: ToString + Clone + PartialEq>(
     field: &str,
     asked: Option<&T>,

@@ -5,7 +5,7 @@ pub mod push;
 mod settings;
 pub mod template;
 
-pub use edit::{Changed, Edit, Effect, Set, edits, fixed};
+pub use edit::{Changed, Edit, Effect, Set, changing, edits, fixed};
 pub use settings::{Features, Mount, Net, Settings, Startup};
 
 use crate::error::{Error, Result};

@@ -1,16 +1,16 @@
 //! `container`: an LXC container of this host. Everything that is Proxmox's or plain LXC's is the driver's affair.
 mod asked;
+mod needs;
+mod template;
 
 use super::need::Needs;
 use super::{Ask, Change, Claim, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
-use crate::container::{self, Driver, Edit, Effect, Found, Set, Settings, What, driver, template};
+use crate::container::{self, Driver, Edit, Effect, Found, Set, Settings, What, driver};
 use crate::error::{Error, Result};
 use crate::ledger::ABSENT;
 use crate::system::System;
 pub(super) use asked::Container;
-use asked::Template;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use template::Template;
 
 impl Resource for Container {
     fn names(&self) -> Vec<String> {
@@ -122,55 +122,6 @@ impl<'a> View<'a, '_> {
         parts.join("; ")
     }
 
-    fn needs_template(&self, needs: &mut Needs, asked: &Template) -> Result<()> {
-        if asked.url().is_some() || template::find(self.sys, self.driver, asked.name())?.is_some() {
-            return Ok(());
-        }
-        let mut places = template::places(self.driver, asked.name());
-        if let Some(coming) =
-            places.iter().position(|path| self.ask.pending.coming(&Thing::Path(path.clone())).is_some())
-        {
-            places.swap(0, coming);
-        }
-        let Some(path) = places.into_iter().next() else { return Ok(()) };
-        let shown = path.display().to_string();
-        needs.missing(&Thing::Path(path), self.ask, || {
-            Error::new(format!("looking for the template `{}`", asked.name()))
-                .reason(format!("there is no `{shown}`"))
-                .remedy("put what makes it before this, or give `template` as { name, url, sha512 }")
-        })
-    }
-
-    fn needs_to_start(&self, needs: &mut Needs) -> Result<()> {
-        let bridges = self.settings.nets.iter().filter_map(|net| net.bridge.as_deref());
-        bridges.into_iter().try_for_each(|bridge| self.needs_bridge(needs, bridge))?;
-        self.settings.mounts.iter().try_for_each(|mount| self.needs_source(needs, &mount.source))
-    }
-
-    fn needs_bridge(&self, needs: &mut Needs, bridge: &str) -> Result<()> {
-        self.needs_path(needs, Path::new("/sys/class/net").join(bridge), || {
-            Error::new(format!("looking for the bridge `{bridge}`"))
-                .reason("it is not there")
-                .remedy(format!("put a [[bridge]] with name = \"{bridge}\" before this"))
-        })
-    }
-
-    fn needs_source(&self, needs: &mut Needs, source: &str) -> Result<()> {
-        self.needs_path(needs, PathBuf::from(source), || {
-            Error::new(format!("looking for `{source}`, which container {} mounts", self.name))
-                .reason("it is not there")
-                .remedy(format!("put a [[directory]] with path = \"{source}\" before this"))
-        })
-    }
-
-    fn needs_path(&self, needs: &mut Needs, path: PathBuf, what: impl FnOnce() -> Error) -> Result<()> {
-        match self.sys.lstat(&path) {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => needs.missing(&Thing::Path(path), self.ask, what),
-            Err(error) => Err(what().because(&error)),
-        }
-    }
-
     /// One that is there.
     fn present(&self, found: &Found) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
@@ -232,7 +183,7 @@ impl<'a> View<'a, '_> {
         let changes = shown.map(|change| change.after(needs.after.clone())).collect();
         let (id, driver, found, made) = (self.id(), self.driver, found.clone(), edits.to_vec());
         plan.steps.push(Step::new(changes, move |sys| driver.set(sys, id, &found, &made)));
-        let limits = self.driver.limits(self.sys, &only(&self.settings, edits));
+        let limits = self.driver.limits(self.sys, &container::changing(&self.settings, edits));
         plan.remarks.extend(limits.into_iter().map(|text| self.remark(text)));
         Ok(None)
     }
@@ -341,39 +292,5 @@ impl<'a> View<'a, '_> {
         let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
         plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)));
         plan
-    }
-}
-
-/// Returns those settings that are about to change: only they are worth a remark.
-fn only(settings: &Settings, edits: &[Edit]) -> Settings {
-    let changes = |part: &str| {
-        let below = format!("{part}.");
-        edits
-            .iter()
-            .flat_map(|edit| &edit.changes)
-            .any(|change| change.field == part || change.field.starts_with(&below))
-    };
-    Settings {
-        disk: settings.disk.filter(|_| changes("disk")),
-        cores: settings.cores.filter(|_| changes("cores")),
-        swap: settings.swap.filter(|_| changes("swap")),
-        nets: settings.nets.iter().filter(|net| changes(&format!("network.{}", net.name))).cloned().collect(),
-        features: if changes("features") { settings.features } else { container::Features::default() },
-        startup: if changes("startup") { settings.startup } else { container::Startup::default() },
-        unprivileged: settings.unprivileged,
-        ..Settings::default()
-    }
-}
-
-impl Template {
-    /// Returns the path of the template, downloaded where it is not there and has a URL.
-    fn bring(&self, sys: &dyn System, driver: &dyn Driver, timeout: Duration) -> Result<PathBuf> {
-        if let Some(path) = template::find(sys, driver, self.name())? {
-            return Ok(path);
-        }
-        match self.url() {
-            Some((url, sha512)) => template::download(sys, driver, self.name(), url, sha512, timeout),
-            None => Err(Error::new(format!("looking for the template `{}`", self.name())).reason("it is not there")),
-        }
     }
 }

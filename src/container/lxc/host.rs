@@ -104,6 +104,14 @@ pub(super) fn show_list(numbers: &[u32]) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// Hosts of every kind, for tests.
+#[cfg(test)]
+pub(super) fn every_kind() -> Vec<Host> {
+    let cpus: Vec<u32> = (0..2).collect();
+    let host = |limits, swap| Host { limits, swap, cpus: cpus.clone() };
+    vec![host(&V1, true), host(&V1, false), host(&V2, true), host(&V2, false)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@ use super::config::Config;
 use super::host::{Host, show_list};
 use super::read::interfaces;
 use super::{LXC_PATH, state};
-use crate::container::{Mount, Net};
+use crate::container::{Found, Mount, Net, Set, Settings};
 use crate::error::{Error, Result};
 use crate::field::{Address, Size};
 use crate::system::{Bind, Command, System};
@@ -133,4 +133,25 @@ impl Live<'_> {
 pub(super) fn host_side<'c>(config: &'c Config, name: &str) -> Option<&'c str> {
     let (n, _) = interfaces(config).into_iter().find(|(_, found)| found == name)?;
     config.get(&format!("lxc.net.{n}.veth.pair"))
+}
+
+/// Makes a setting so in a running container; `config` has it written down already.
+pub(super) fn make_live(live: &Live<'_>, set: &Set, found: &Found, after: &Settings, config: &Config) -> Result<()> {
+    match set {
+        Set::Memory(_) | Set::Swap(_) => live.memory(after.memory, after.swap),
+        Set::Cores(cores) => live.cores(*cores),
+        Set::Mount(mount) => live.mount(mount),
+        Set::Net(net) => {
+            let nameless = || {
+                Error::new(format!("adding {} to a running container", net.name))
+                    .reason("the name of its end on the host would be too long")
+            };
+            let side = host_side(config, &net.name).ok_or_else(nameless)?;
+            match found.settings.nets.iter().find(|is| is.name == net.name) {
+                Some(is) => live.change_net(is, net, side),
+                None => live.add_net(net, side),
+            }
+        }
+        _ => Ok(()),
+    }
 }

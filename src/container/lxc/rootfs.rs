@@ -1,7 +1,7 @@
 //! The root file system of a container: unpacked with shifted ids, and made its own: names, name servers, keys.
 use super::write::{IDS, SHIFT};
 use super::{attach, rootfs_path};
-use crate::container::{Net, Settings};
+use crate::container::{Found, Net, Set, Settings};
 use crate::error::{Error, Result};
 use crate::field::Address;
 use crate::system::{Command, NewFile, System};
@@ -125,6 +125,23 @@ impl Rootfs {
         let user: &[&str] = &["lxc-usernsexec", "-m", &maps[0], "-m", &maps[1], "--"];
         let user = if self.unprivileged { user } else { &[] };
         user.iter().chain(argv).map(|part| (*part).to_owned()).collect()
+    }
+}
+
+/// Changes what a setting means to the files inside.
+pub(super) fn inside(sys: &dyn System, id: u32, found: &Found, set: &Set, after: &Settings) -> Result<()> {
+    let rootfs = Rootfs::new(id, after.unprivileged != Some(false));
+    match set {
+        Set::Hostname(name) => rootfs.rename(sys, found.running, name),
+        Set::Nameserver(_) | Set::Searchdomain(_) => rootfs.resolve(sys, found.running, after),
+        Set::Net(net) => {
+            let dhcp = |nets: &[Net]| nets.iter().any(|is| is.name == net.name && is.address == Some(Address::Dhcp));
+            if dhcp(&found.settings.nets) == dhcp(&after.nets) {
+                return Ok(());
+            }
+            rootfs.network(sys, found.running, after)
+        }
+        _ => Ok(()),
     }
 }
 

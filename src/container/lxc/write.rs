@@ -2,7 +2,7 @@
 use super::config::{Config, ours};
 use super::host::{Host, show_list};
 use super::read::{Entry, interfaces, is_fuse};
-use super::{home, rootfs_path};
+use super::store::rootfs_path;
 use crate::container::{Features, Mount, Net, Set, Settings, Startup};
 use crate::field::{Address, Size};
 use std::net::IpAddr;
@@ -105,9 +105,10 @@ fn write_features(config: &mut Config, features: Features) {
         config.put(&ours(&format!("features.{name}")), on.map(|on| u8::from(on).to_string()));
     }
     config.put("lxc.apparmor.allow_nesting", features.nesting.map(|on| u8::from(on).to_string()));
-    config.remove_where("lxc.mount.entry", is_fuse);
     if features.fuse == Some(true) {
-        config.push("lxc.mount.entry", "/dev/fuse dev/fuse none bind,create=file,optional 0 0");
+        config.replace("lxc.mount.entry", is_fuse, "/dev/fuse dev/fuse none bind,create=file,optional 0 0");
+    } else {
+        config.remove_where("lxc.mount.entry", is_fuse);
     }
 }
 
@@ -118,9 +119,11 @@ fn write_mount(config: &mut Config, mount: &Mount, is_file: bool) {
     let value = format!("{source} {target} none bind,create={create}{access} 0 0");
     let same = |entry: &str| Entry::parse(entry).is_some_and(|entry| entry.target == mount.target);
     config.replace("lxc.mount.entry", same, &value);
-    config.remove_where(&ours("backup"), |target| target == mount.target);
+    let (key, same) = (ours("backup"), |target: &str| target == mount.target);
     if mount.backup {
-        config.push(&ours("backup"), &mount.target);
+        config.replace(&key, same, &mount.target);
+    } else {
+        config.remove_where(&key, same);
     }
 }
 
@@ -177,7 +180,97 @@ fn host_side(id: u32, n: u32) -> Option<String> {
     Some(format!("veth{id}i{n}")).filter(|name| name.len() <= 15)
 }
 
-/// Returns the path of a container's configuration.
-pub(super) fn config_path(id: u32) -> String {
-    format!("{}/config", home(id))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::lxc::{host, read};
+    use crate::container::{Found, edits};
+    use crate::field::{Cidr, Field as _};
+
+    fn asked() -> Settings {
+        let net = |name: &str, address: &str| Net {
+            name: name.into(),
+            bridge: Some("vmbr1".into()),
+            address: Some(Address::from_text(address).unwrap()),
+            vlan: Some(5),
+            mtu: Some(1400),
+            firewall: Some(true),
+            mac: Some("BC:24:11:00:00:01".into()),
+            ..Net::default()
+        };
+        let v6 = Some("fd00::1".parse().unwrap());
+        Settings {
+            hostname: Some("lilly".into()),
+            unprivileged: Some(true),
+            template: Some("debian.tar.zst".into()),
+            storage: None,
+            disk: Some(Size(40 << 30)),
+            cores: Some(3),
+            memory: Some(Size(1 << 30)),
+            swap: Some(Size(256 << 20)),
+            nets: vec![
+                net("eth0", "10.0.0.5/24"),
+                Net { gateway: v6, ..net("lan", "fd00::5/64") },
+                net("eth2", "dhcp"),
+            ],
+            mounts: vec![Mount {
+                source: "/srv/a b#".into(),
+                target: "/mnt/a\\b".into(),
+                read_only: true,
+                backup: true,
+            }],
+            features: Features { nesting: Some(true), keyctl: Some(true), fuse: Some(true), mknod: Some(true) },
+            onboot: Some(false),
+            startup: Startup { order: Some(1), up: Some(2), down: Some(3) },
+            nameserver: vec!["9.9.9.9".parse().unwrap(), "fd00::53".parse().unwrap()],
+            searchdomain: Some("lab.example".into()),
+            tags: ["a".to_owned(), "b".to_owned()].into(),
+            description: Some("two \"lines\"\n# ü = 1".into()),
+            protection: Some(true),
+        }
+    }
+
+    fn written(host: &Host) -> Config {
+        let mut config = fresh(201, &asked());
+        for edit in edits(&asked(), &Found::default()) {
+            write(&mut config, &Pen { id: 201, host, is_file: &|_| false }, &edit.set);
+        }
+        config
+    }
+
+    #[test]
+    fn every_setting_is_read_back_as_it_was_written_whatever_the_cgroups() {
+        for host in host::every_kind() {
+            let again = Config::parse(&written(&host).to_string());
+            assert_eq!(read::settings(&again, &host), asked(), "{host:?}:\n{again}");
+        }
+    }
+
+    #[test]
+    fn writing_the_same_again_changes_no_byte() {
+        for host in host::every_kind() {
+            let (once, mut twice) = (written(&host), written(&host));
+            for edit in edits(&asked(), &Found::default()) {
+                write(&mut twice, &Pen { id: 201, host: &host, is_file: &|_| false }, &edit.set);
+            }
+            assert_eq!(twice.to_string(), once.to_string());
+        }
+    }
+
+    #[test]
+    fn an_interface_keeps_what_is_not_asked_of_it() {
+        let host = &host::every_kind()[0];
+        let mut config = written(host);
+        config.push("lxc.net.0.script.up", "/usr/local/bin/mine");
+        let is = read::settings(&config, host).nets[0].clone();
+        let cidr = Cidr::from_text("10.0.0.9/24").unwrap();
+        let net = is.with(&Net { name: "eth0".into(), address: Some(Address::Fixed(cidr)), ..Net::default() });
+        write(&mut config, &Pen { id: 201, host, is_file: &|_| false }, &Set::Net(net.clone()));
+        assert_eq!(read::settings(&config, host).nets[0], net);
+        assert_eq!(config.get("lxc.net.0.script.up"), Some("/usr/local/bin/mine"));
+        assert_eq!(
+            (config.get("lxc.net.0.hwaddr"), config.get("lxc.net.0.mtu")),
+            (Some("BC:24:11:00:00:01"), Some("1400"))
+        );
+    }
 }
