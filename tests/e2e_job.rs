@@ -65,8 +65,7 @@ impl Job {
 
     fn make_repository(&self) {
         self.lab.sh(
-            "apt-get -qq install -y git >/dev/null
-             mkdir -p /srv/git && cd /srv/git && git init -q -b main work && cd work
+            "mkdir -p /srv/git && cd /srv/git && git init -q -b main work && cd work
              git config user.name Test && git config user.email test@example.org
              for dir in AI_Agents src/maestro src/other scripts dashboards docs; do mkdir -p $dir; echo $dir >$dir/README; done
              git add -A && git commit -qm first
@@ -78,7 +77,7 @@ impl Job {
 
 #[test]
 fn the_seven_members_come_up_stay_and_are_repaired() {
-    let job = Job { lab: Lab::up(&[]) };
+    let job = Job { lab: Lab::up(&["git"]) };
     job.lab.furnish();
     job.lab.put(Path::new(TEMPLATE), TEMPLATE);
     job.make_repository();

@@ -9,6 +9,7 @@
 )]
 mod accounts_and_files;
 mod agent;
+mod cli;
 mod documents;
 mod kinds;
 mod ledger;

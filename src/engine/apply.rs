@@ -41,7 +41,6 @@ impl Visit<'_> {
                 }
             }
             if self.scope.sink.interrupted() {
-                self.course.stopped.get_or_insert_with(|| self.ids[0].clone());
                 tries = self.item.job.retries.max(tries);
             }
         }

@@ -1,0 +1,304 @@
+//! The command line: exact output, exit codes, signals, the lock, each on the real machine below a temporary directory.
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(recipe: &str) -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        place.recipe(recipe);
+        place
+    }
+
+    fn recipe(&self, recipe: &str) {
+        let root = self.root().display().to_string();
+        fs::write(self.root().join("web.toml"), recipe.replace("ROOT", &root)).unwrap();
+    }
+
+    fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
+        let state = self.root().join("state");
+        command.args(arguments).arg("--state-dir").arg(state).current_dir(self.root()).stdin(Stdio::null());
+        command.env_remove("NO_COLOR").env("TERM", "xterm");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().unwrap(), self.root())
+    }
+}
+
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// Times, references and hashes are of the moment, the root is of this run.
+    fn of(output: &Output, root: &Path) -> Self {
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).replace(&root.display().to_string(), "ROOT");
+            let cut = |line: &str| match line.rsplit_once(" in ") {
+                Some((head, tail)) if tail.contains("· head ") => format!("{head}\n"),
+                _ => format!("{line}\n"),
+            };
+            text.lines().map(cut).collect::<String>()
+        };
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+const FILE: &str = "name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"hello\\n\"\n";
+
+#[test]
+fn a_plan_an_apply_and_a_second_apply() {
+    let place = Place::new(FILE);
+    let plan = place.run(&["plan", "web.toml"]);
+    assert_eq!(
+        (plan.code, plan.stdout.as_str(), plan.stderr.as_str()),
+        (
+            0,
+            "web from web.toml\nhost\n  + host/file:ROOT/motd  made: file, 6 B  (new)\n      @@ -0,0 +1 @@\n      +hello\n\
+             planned: 1 to change (1 new), 0 in sync, 0 waiting, 0 failed\n",
+            ""
+        )
+    );
+    assert!(!place.root().join("state").exists(), "a plan writes nothing");
+    let apply = place.run(&["apply", "web.toml"]);
+    assert_eq!(apply.code, 0, "{apply:?}");
+    assert!(apply.stdout.contains("host  changed  host/file:ROOT/motd  made\n"), "{apply:?}");
+    let again = place.run(&["apply", "web.toml"]);
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (0, "web from web.toml\napplied: 0 changed, 1 in sync, 0 waiting, 0 failed\n")
+    );
+}
+
+#[test]
+fn a_check_exits_4_where_something_differs_and_0_where_nothing_does() {
+    let place = Place::new(FILE);
+    assert_eq!(place.run(&["plan", "web.toml", "--check"]).code, 4);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    assert_eq!(place.run(&["plan", "web.toml", "--check"]).code, 0);
+}
+
+#[test]
+fn new_edited_and_drifted_are_told_apart() {
+    let place = Place::new(FILE);
+    assert!(place.run(&["plan", "web.toml"]).stdout.contains("(new)"));
+    place.run(&["apply", "web.toml"]);
+    fs::write(place.root().join("motd"), "other\n").unwrap();
+    assert!(place.run(&["plan", "web.toml"]).stdout.contains("(drift)"));
+    place.run(&["apply", "web.toml"]);
+    place.recipe(&FILE.replace("hello", "hullo"));
+    assert!(place.run(&["plan", "web.toml"]).stdout.contains("(edit)"));
+}
+
+#[test]
+fn a_wrong_recipe_exits_2_and_touches_nothing() {
+    let place = Place::new("name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\nmoed = \"0644\"\n");
+    let wrong = place.run(&["apply", "web.toml"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("did you mean `mode`?"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("web.toml:4:1"), "{}", wrong.stderr);
+    assert!(!place.root().join("state").exists() && !place.root().join("motd").exists());
+}
+
+#[test]
+fn a_recipe_that_is_not_there_exits_2_and_says_where_it_was_looked_for() {
+    let place = Place::new(FILE);
+    let missing = place.run(&["plan", "wev.toml"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("/etc/provision/recipes"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_failure_exits_1_and_shows_the_last_lines_of_the_child() {
+    let place = Place::new(
+        "name = \"web\"\n[[command]]\nname = \"break\"\nargv = [\"sh\", \"-c\", \"seq 30; exit 7\"]\nonce = true\n\
+         [[file]]\npath = \"ROOT/after\"\ncontent = \"x\"\n",
+    );
+    let failed = place.run(&["apply", "web.toml"]);
+    assert_eq!(failed.code, 1);
+    assert!(
+        failed.stdout.contains("exit 7") && failed.stdout.contains("11\n") && !failed.stdout.contains(" 10\n"),
+        "{}",
+        failed.stdout
+    );
+    assert!(failed.stdout.contains("1 later resource"), "{}", failed.stdout);
+    assert!(!place.root().join("after").exists());
+}
+
+#[test]
+fn a_gate_waits_with_exit_3_until_a_person_says_that_it_is_passed() {
+    let place = Place::new("name = \"web\"\n[[gate]]\nname = \"account\"\ninstructions = \"make the account\"\n");
+    let waiting = place.run(&["apply", "web.toml"]);
+    assert_eq!(waiting.code, 3);
+    assert!(place.run(&["plan", "web.toml"]).stdout.contains("provision ack host/gate:account"));
+    assert_eq!(place.run(&["ack", "gate:account"]).code, 0);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    assert_eq!(place.run(&["ack", "file:/etc/passwd"]).code, 2);
+}
+
+#[test]
+fn a_second_run_says_who_holds_the_lock_and_exits_5() {
+    let place = Place::new(
+        "name = \"web\"\n[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; sleep 2\"]\nonce = true\n",
+    );
+    let mut first = place.command(&["apply", "web.toml"]).stdout(Stdio::null()).spawn().unwrap();
+    wait_for(&place.root().join("begun"));
+    let second = place.run(&["apply", "web.toml"]);
+    assert_eq!(second.code, 5);
+    assert!(second.stderr.contains(&first.id().to_string()), "{}", second.stderr);
+    assert!(first.wait().unwrap().success());
+}
+
+#[test]
+fn a_signal_ends_the_run_after_the_step_that_is_running_and_says_where() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let place = Place::new(
+            "name = \"web\"\n[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; sleep 1; touch ROOT/ended\"]\n\
+             once = true\n[[file]]\npath = \"ROOT/after\"\ncontent = \"x\"\n",
+        );
+        let run = place.command(&["apply", "web.toml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for(&place.root().join("begun"));
+        let kill = Command::new("kill").args(["-s", signal, &run.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let ran = Ran::of(&run.wait_with_output().unwrap(), place.root());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(place.root().join("ended").exists(), "the step that ran came to its end");
+        assert!(!place.root().join("after").exists(), "nothing came after it");
+        assert!(
+            ran.stdout.contains("interrupted; host/file:ROOT/after and what comes after it were not tried"),
+            "{ran:?}"
+        );
+        assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+        assert!(place.root().join("after").exists());
+    }
+}
+
+#[test]
+fn destroy_takes_away_what_it_made_and_gives_back_what_was_there() {
+    let place = Place::new(&format!(
+        "{FILE}[[directory]]\npath = \"ROOT/srv\"\n[[file]]\npath = \"ROOT/theirs\"\ncontent = \"ours\\n\"\n"
+    ));
+    fs::write(place.root().join("theirs"), "theirs\n").unwrap();
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "ours\n");
+    assert_eq!(place.run(&["destroy", "web.toml"]).code, 2, "without a terminal it wants --yes");
+    assert_eq!(place.run(&["destroy", "web.toml", "--yes"]).code, 0);
+    assert!(!place.root().join("motd").exists() && !place.root().join("srv").exists());
+    assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "theirs\n");
+}
+
+#[test]
+fn only_what_a_pattern_names_is_looked_at() {
+    let place = Place::new(&format!("{FILE}[[directory]]\npath = \"ROOT/srv\"\n"));
+    assert_eq!(place.run(&["apply", "web.toml", "--only", "directory:*"]).code, 0);
+    assert!(place.root().join("srv").is_dir() && !place.root().join("motd").exists());
+}
+
+#[test]
+fn a_variable_is_set_on_the_command_line_and_an_unknown_one_is_refused() {
+    let place = Place::new(
+        "name = \"web\"\n[vars]\nword = \"hello\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"{{ word }}\\n\"\n",
+    );
+    assert_eq!(place.run(&["apply", "web.toml", "--var", "word=hullo"]).code, 0);
+    assert_eq!(fs::read_to_string(place.root().join("motd")).unwrap(), "hullo\n");
+    let unknown = place.run(&["apply", "web.toml", "--var", "wort=x"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("`word`"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_secret_is_nowhere_but_in_its_file() {
+    let place = Place::new(
+        "name = \"web\"\n[secrets]\ntoken = { env = \"WEB_TOKEN\" }\n[[file]]\npath = \"ROOT/env\"\ncontent = \"TOKEN={{ token }}\\n\"\n",
+    );
+    let mut printed = String::new();
+    for arguments in
+        [&["plan", "web.toml"][..], &["apply", "web.toml", "--json"], &["apply", "web.toml"], &["status", "web.toml"]]
+    {
+        let ran = Ran::of(&place.command(arguments).env("WEB_TOKEN", "s3cr3t-value").output().unwrap(), place.root());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        printed.push_str(&(ran.stdout + &ran.stderr));
+    }
+    printed.push_str(&fs::read_to_string(place.root().join("state/ledger.jsonl")).unwrap());
+    assert!(!printed.contains("s3cr3t-value"), "{printed}");
+    assert_eq!(fs::read_to_string(place.root().join("env")).unwrap(), "TOKEN=s3cr3t-value\n");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(place.root().join("env")).unwrap().permissions());
+    assert_eq!(mode & 0o7777, 0o600);
+    let without = place.command(&["apply", "web.toml"]).env_remove("WEB_TOKEN").output().unwrap();
+    assert_eq!(without.status.code(), Some(2));
+}
+
+#[test]
+fn json_is_one_event_a_line_from_started_to_ended() {
+    let place = Place::new(FILE);
+    let ran = place.run(&["apply", "web.toml", "--json"]);
+    let events: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.first().unwrap()["event"], "started");
+    assert_eq!(events.last().unwrap()["event"], "ended");
+    assert!(events.iter().all(|event| event["v"] == 1));
+}
+
+#[test]
+fn a_ledger_that_was_changed_does_not_verify() {
+    let place = Place::new(FILE);
+    place.run(&["apply", "web.toml"]);
+    assert_eq!(place.run(&["ledger", "verify"]).code, 0);
+    let path = place.root().join("state/ledger.jsonl");
+    let changed = fs::read_to_string(&path).unwrap().replacen("motd", "mood", 1);
+    fs::write(&path, changed).unwrap();
+    let broken = place.run(&["ledger", "verify"]);
+    assert_eq!(broken.code, 1);
+    assert!(broken.stderr.contains("was changed after it was written"), "{}", broken.stderr);
+}
+
+#[test]
+fn a_closed_stdout_ends_nothing() {
+    let place = Place::new(FILE);
+    let mut run = place.command(&["apply", "web.toml", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(run.stdout.take());
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert!(place.root().join("motd").exists());
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in [
+        &["apply"][..],
+        &["plan"],
+        &["status"],
+        &["test"],
+        &["validate"],
+        &["ack"],
+        &["enter"],
+        &["destroy"],
+        &["ledger", "verify"],
+        &[],
+    ] {
+        let help = Command::new(env!("CARGO_BIN_EXE_provision")).args(command).arg("--help").output().unwrap();
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(text.contains("Examples:\n  provision "), "{command:?}:\n{text}");
+    }
+}
+
+fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
