@@ -13,6 +13,7 @@ mod cli;
 mod documents;
 mod kinds;
 mod ledger;
+mod real_git;
 mod report;
 mod software;
 mod support;
