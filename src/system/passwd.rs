@@ -1,6 +1,7 @@
 //! Users and groups as passwd(5), group(5), shadow(5) and nsswitch.conf(5) have them, read once and kept as a fact.
 use super::{Command, System};
 use crate::error::{Attempt as _, Error, Result};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -83,50 +84,49 @@ fn name(field: &str) -> Option<String> {
     (!field.is_empty() && !field.starts_with(['#', '+', '-'])).then(|| field.to_owned())
 }
 
-/// The users and groups of a machine, by name and number; of two with one number, the first.
+/// The users and groups of a machine, found by name and number; of two with one number, the first.
 #[derive(Debug, Default)]
 pub struct Accounts {
     users: Vec<User>,
     groups: Vec<Group>,
-    user_by_name: HashMap<String, usize>,
-    user_by_uid: HashMap<u32, usize>,
-    group_by_name: HashMap<String, usize>,
-    group_by_gid: HashMap<u32, usize>,
+    users_by_name: Vec<usize>,
+    users_by_uid: Vec<usize>,
+    groups_by_name: Vec<usize>,
+    groups_by_gid: Vec<usize>,
 }
 
 impl Accounts {
     /// Returns the accounts of a passwd and a group file.
     pub fn parse(passwd: &str, group: &str) -> Self {
-        let mut accounts = Self { users: parse_passwd(passwd), groups: parse_group(group), ..Self::default() };
-        for (index, user) in accounts.users.iter().enumerate() {
-            accounts.user_by_name.entry(user.name.clone()).or_insert(index);
-            accounts.user_by_uid.entry(user.uid).or_insert(index);
+        let (users, groups) = (parse_passwd(passwd), parse_group(group));
+        Self {
+            users_by_name: ordered(&users, |a, b| a.name.cmp(&b.name)),
+            users_by_uid: ordered(&users, |a, b| a.uid.cmp(&b.uid)),
+            groups_by_name: ordered(&groups, |a, b| a.name.cmp(&b.name)),
+            groups_by_gid: ordered(&groups, |a, b| a.gid.cmp(&b.gid)),
+            users,
+            groups,
         }
-        for (index, group) in accounts.groups.iter().enumerate() {
-            accounts.group_by_name.entry(group.name.clone()).or_insert(index);
-            accounts.group_by_gid.entry(group.gid).or_insert(index);
-        }
-        accounts
     }
 
     /// Returns the user of that name.
     pub fn user(&self, name: &str) -> Option<&User> {
-        self.user_by_name.get(name).map(|index| &self.users[*index])
+        first(&self.users, &self.users_by_name, |user| user.name.as_str().cmp(name))
     }
 
     /// Returns the user of that number.
     pub fn user_of(&self, uid: u32) -> Option<&User> {
-        self.user_by_uid.get(&uid).map(|index| &self.users[*index])
+        first(&self.users, &self.users_by_uid, |user| user.uid.cmp(&uid))
     }
 
     /// Returns the group of that name.
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.group_by_name.get(name).map(|index| &self.groups[*index])
+        first(&self.groups, &self.groups_by_name, |group| group.name.as_str().cmp(name))
     }
 
     /// Returns the group of that number.
     pub fn group_of(&self, gid: u32) -> Option<&Group> {
-        self.group_by_gid.get(&gid).map(|index| &self.groups[*index])
+        first(&self.groups, &self.groups_by_gid, |group| group.gid.cmp(&gid))
     }
 
     /// Returns the names of the users whose primary group has that number.
@@ -148,6 +148,19 @@ impl Accounts {
     pub fn shown_group(&self, gid: u32) -> String {
         self.group_of(gid).map_or_else(|| gid.to_string(), |group| group.name.clone())
     }
+}
+
+/// Returns the places of all in the order that `compare` gives; equals stay in the order of the file.
+fn ordered<T>(all: &[T], compare: impl Fn(&T, &T) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|a, b| compare(&all[*a], &all[*b]));
+    order
+}
+
+/// Returns the first that `compare` finds equal.
+fn first<'t, T>(all: &'t [T], order: &[usize], compare: impl Fn(&T) -> Ordering) -> Option<&'t T> {
+    let at = order.partition_point(|place| compare(&all[*place]).is_lt());
+    order.get(at).map(|place| &all[*place]).filter(|found| compare(found).is_eq())
 }
 
 /// Returns the users and groups in the files of a machine.
