@@ -61,30 +61,30 @@ impl Needs {
     /// Returns uid and primary group of an owner; `None` where they are not known yet.
     pub(crate) fn owner(&mut self, who: &Principal, ask: &Ask<'_>, sys: &dyn System) -> Result<Option<(u32, u32)>> {
         let Principal::Name(name) = who else { return owner_of(sys, who) };
-        let thing = Thing::User(name.clone());
-        if let Some(id) = ask.pending.coming(&thing) {
+        let thing = || Thing::User(name.clone());
+        if let Some(id) = ask.pending.coming_if(thing) {
             self.after = Some(id.clone());
             return Ok(None);
         }
         if let Some(found) = owner_of(sys, who)? {
             return Ok(Some(found));
         }
-        self.missing(&thing, ask, || no_such("user", name))?;
+        self.missing(&thing(), ask, || no_such("user", name))?;
         Ok(None)
     }
 
     /// Returns the gid of a group; `None` where it is not known yet.
     pub(crate) fn group(&mut self, who: &Principal, ask: &Ask<'_>, sys: &dyn System) -> Result<Option<u32>> {
         let Principal::Name(name) = who else { return group_of(sys, who) };
-        let thing = Thing::Group(name.clone());
-        if let Some(id) = ask.pending.coming(&thing) {
+        let thing = || Thing::Group(name.clone());
+        if let Some(id) = ask.pending.coming_if(thing) {
             self.after = Some(id.clone());
             return Ok(None);
         }
         if let Some(found) = group_of(sys, who)? {
             return Ok(Some(found));
         }
-        self.missing(&thing, ask, || no_such("group", name))?;
+        self.missing(&thing(), ask, || no_such("group", name))?;
         Ok(None)
     }
 

@@ -67,6 +67,11 @@ impl Pending {
         self.supplied.get(thing)
     }
 
+    /// Returns the same of a thing that is only named where anything is about to be supplied: in an apply nothing is.
+    pub fn coming_if(&self, thing: impl FnOnce() -> Thing) -> Option<&Id> {
+        if self.supplied.is_empty() { None } else { self.supplied.get(&thing()) }
+    }
+
     /// Returns a path in a directory that is about to be supplied or changed, and by whom: a unit's drop-in.
     pub fn coming_in(&self, directory: &Path) -> Option<(&Path, &Id)> {
         let inside = |thing: &'_ Thing| matches!(thing, Thing::Path(path) if path.parent() == Some(directory));
