@@ -27,7 +27,7 @@ fn fields(section: &str) -> BTreeMap<&str, bool> {
 fn every_kind_is_documented_with_all_its_fields_and_no_others() {
     let sections = sections();
     let documented: BTreeSet<&str> = sections.keys().map(String::as_str).collect();
-    assert!(documented.is_superset(&KINDS.iter().map(|kind| kind.header).collect()));
+    assert_eq!(documented, KINDS.iter().map(|kind| kind.header).collect());
     for kind in KINDS {
         let fields = fields(&sections[kind.header]);
         let names: BTreeSet<&str> = fields.keys().copied().collect();
@@ -40,9 +40,6 @@ fn every_kind_is_documented_with_all_its_fields_and_no_others() {
 #[test]
 fn every_example_of_a_kind_is_a_recipe_that_is_right() {
     for (header, section) in sections() {
-        if !KINDS.iter().any(|kind| kind.header == header) {
-            continue;
-        }
         let examples: Vec<&str> =
             section.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
         assert!(!examples.is_empty(), "{header} has no example");
