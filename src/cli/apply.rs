@@ -44,6 +44,7 @@ impl Args {
             if planned.stopped.is_some() || empty {
                 return session.end(&planned, false);
             }
+            session.warn_of_capacity(&planned)?;
             if planned.tally.changed > 0 {
                 session.hub.emit(Event::PlanEnded)?;
             }

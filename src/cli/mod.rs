@@ -2,6 +2,7 @@
 mod ack;
 mod agent;
 mod apply;
+mod capacity;
 mod destroy;
 mod enter;
 mod exit;

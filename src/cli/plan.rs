@@ -37,6 +37,7 @@ impl Args {
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {
             let passed = go(Pass { mode: Mode::Plan, destroy: false })?;
+            session.warn_of_capacity(&passed)?;
             let differences = self.check && passed.tally.changed > 0;
             session.end(&passed, differences)
         })

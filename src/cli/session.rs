@@ -1,6 +1,6 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::{Exit, facts};
+use super::{Exit, capacity, facts};
 use crate::container::{driver, push};
 use crate::engine::Tally;
 use crate::error::{Attempt, Error};
@@ -135,6 +135,17 @@ impl Session {
             Stage::Plain(items) => items.iter().collect::<Vec<_>>(),
             Stage::Lanes(lanes) => lanes.iter().flat_map(|lane| &lane.items).collect(),
         })
+    }
+
+    /// Warns where the recipe's containers may take more than this host has; only where something is to change.
+    pub(super) fn warn_of_capacity(&self, passed: &Passed) -> Result<(), Error> {
+        if passed.tally.changed == 0 {
+            return Ok(());
+        }
+        let free = rustix::fs::statvfs("/var/lib").map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+        let host = capacity::Host { memory: facts::read(&self.sys).memory, disk: free };
+        let warnings = capacity::warnings(self.items(), host);
+        warnings.into_iter().try_for_each(|text| self.hub.emit(Event::Warned { text }))
     }
 
     /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.
