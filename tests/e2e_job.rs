@@ -125,10 +125,12 @@ fn what_a_person_did_is_seen(job: &Job) {
     for role in ["lilly", "mike", "clara", "aria", "finn", "anya", "atlas"] {
         job.lab.sh(&format!("provision ack gate:m365-{role}"));
     }
+    // Nobody can log in here, so an agent that needs no login stands in front of the real one: it reads its terminal.
     job.lab.inside(
         201,
-        "install -d -o lilly -g lilly -m 0700 /home/lilly/.claude
-        echo '{}' | install -o lilly -g lilly -m 0600 /dev/stdin /home/lilly/.claude/.credentials.json",
+        r#"install -d -o lilly -g lilly -m 0700 /home/lilly/.claude
+        echo '{}' | install -o lilly -g lilly -m 0600 /dev/stdin /home/lilly/.claude/.credentials.json
+        printf '#!/bin/sh\nwhile read -r line; do echo "$line"; done\n' | install -o lilly -g lilly -m 0755 /dev/stdin /home/lilly/bin/claude"#,
     );
     let (_, changed) = job.changed(&["--yes"]);
     assert_eq!(changed, set(&["201/unit:max-agent@claude.service"]));
