@@ -74,6 +74,9 @@ pub(super) fn label(label: Label) -> &'static str {
     }
 }
 
+/// So many lines of a file that is wholly new are shown, unless all is wanted: its source is there to be read.
+const LINES_OF_A_NEW_FILE: usize = 12;
+
 /// Returns a unified diff, indented.
 pub(super) fn diff(diff: &str, blanks: usize, style: Style) -> String {
     let hue = |line: &str| match line.as_bytes().first() {
@@ -83,7 +86,12 @@ pub(super) fn diff(diff: &str, blanks: usize, style: Style) -> String {
         _ => None,
     };
     let painted = |line: &str| hue(line).map_or_else(|| line.to_owned(), |hue| style.paint(hue, line));
-    indented(diff.lines().map(painted), blanks)
+    let lines = diff.lines().count();
+    if style.verbose || !diff.starts_with("@@ -0,0 ") || lines <= LINES_OF_A_NEW_FILE + 2 {
+        return indented(diff.lines().map(painted), blanks);
+    }
+    let rest = format!("… {} lines more; -v shows them", lines - 1 - LINES_OF_A_NEW_FILE);
+    indented(diff.lines().take(1 + LINES_OF_A_NEW_FILE).map(painted).chain([rest]), blanks)
 }
 
 #[cfg(test)]
@@ -130,6 +138,12 @@ mod tests {
     fn only_the_lines_of_a_diff_have_colors() {
         let style = Style { color: true, ..Style::plain() };
         assert_eq!(diff("@@ -1 +1 @@\n-a\n+b\n c", 2, Style::plain()), "  @@ -1 +1 @@\n  -a\n  +b\n   c\n");
+        let long: String = (1..=30).map(|line| format!("+{line}\n")).collect();
+        let (new, changed) = (format!("@@ -0,0 +1,30 @@\n{long}"), format!("@@ -1,2 +1,30 @@\n{long}"));
+        let shown = diff(&new, 0, Style::plain());
+        assert!(shown.ends_with("+12\n… 18 lines more; -v shows them\n"), "{shown}");
+        assert_eq!(diff(&new, 0, Style { verbose: true, ..Style::plain() }), new);
+        assert_eq!(diff(&changed, 0, Style::plain()), changed);
         assert_eq!(diff("-a\n c", 0, style), "\u{1b}[31m-a\u{1b}[0m\n c\n");
     }
 }
