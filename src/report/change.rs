@@ -138,10 +138,10 @@ mod tests {
     fn only_the_lines_of_a_diff_have_colors() {
         let style = Style { color: true, ..Style::plain() };
         assert_eq!(diff("@@ -1 +1 @@\n-a\n+b\n c", 2, Style::plain()), "  @@ -1 +1 @@\n  -a\n  +b\n   c\n");
-        let long: String = (1..=30).map(|line| format!("+{line}\n")).collect();
+        let long = "+a\n".repeat(30);
         let (new, changed) = (format!("@@ -0,0 +1,30 @@\n{long}"), format!("@@ -1,2 +1,30 @@\n{long}"));
         let shown = diff(&new, 0, Style::plain());
-        assert!(shown.ends_with("+12\n… 18 lines more; -v shows them\n"), "{shown}");
+        assert!(shown.ends_with("+a\n… 18 lines more; -v shows them\n"), "{shown}");
         assert_eq!(diff(&new, 0, Style { verbose: true, ..Style::plain() }), new);
         assert_eq!(diff(&changed, 0, Style::plain()), changed);
         assert_eq!(diff("-a\n c", 0, style), "\u{1b}[31m-a\u{1b}[0m\n c\n");
