@@ -233,14 +233,15 @@ impl Reader<'_> {
 
     fn unknown_kind(&mut self, header: &str, span: Span) {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.header).chain(["include"]).collect();
-        let label = match nearest(header, kinds.iter().copied().chain(KEYS)) {
+        let near = nearest(header, kinds.iter().copied().chain(KEYS));
+        // A misspelt gate is one that others may name.
+        self.mistakes.incomplete |= near == Some("gate");
+        let label = match near {
             Some(near) if KEYS.contains(&near) => format!("did you mean `[{near}]`?"),
             Some(near) => format!("did you mean `[[{near}]]`?"),
             None => format!("the kinds are {}", listed(&kinds)),
         };
         self.add(span, format!("unknown kind `{header}`"), label);
-        // What it would have defined, such as a gate or a container, cannot be known.
-        self.mistakes.incomplete = true;
     }
 
     fn block(&mut self, header: &str, kind: Option<&'static Kind>, span: Span, fields: Vec<Entry>) {
