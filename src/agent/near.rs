@@ -7,6 +7,7 @@ use super::{Answer, Job, Order, Report};
 use crate::error::{Attempt, Error, Result};
 use crate::event::{Event, Sink};
 use crate::id::{Id, Machine};
+use crate::system::program::PATH;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -42,6 +43,8 @@ impl Agent {
         let [program, arguments @ ..] = argv else { return Err(Error::new(attempt()).reason("nothing to run")) };
         let mut child = Command::new(program)
             .args(arguments)
+            .env_clear()
+            .env("PATH", PATH)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
