@@ -15,6 +15,24 @@ pub struct Answer {
     pub stderr: String,
 }
 
+/// Says that a machine is there to be changed.
+const DISPOSABLE: &str = "/run/provision-disposable";
+
+/// Runs `body` in a disposable host that has these packages: there, this very test (`module::name`) runs again.
+pub fn on_a_disposable_machine(test: &str, packages: &[&str], body: impl FnOnce()) {
+    if Path::new(DISPOSABLE).exists() {
+        return body();
+    }
+    let lab = Lab::up(packages);
+    lab.put_all(&root().join("tests/cases"));
+    lab.put(&std::env::current_exe().expect("a test has a file"), "/run/e2e");
+    lab.sh(&format!("touch {DISPOSABLE}"));
+    let answer = lab.run(&["/run/e2e", "--exact", test, "--nocapture"]);
+    println!("{}", answer.stdout);
+    assert_eq!(answer.code, 0, "{}\n{}", answer.stdout, answer.stderr);
+    assert!(answer.stdout.contains("1 passed"), "`{test}` is no test of this binary");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -55,6 +73,14 @@ impl Lab {
     pub fn put(&self, file: &Path, path: &str) {
         self.sh(&format!("mkdir -p \"$(dirname {path})\""));
         self.must(&["put", &file.display().to_string(), path]);
+    }
+
+    /// Copies every file below a directory to the same path in the host.
+    fn put_all(&self, directory: &Path) {
+        for entry in std::fs::read_dir(directory).expect("readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() { self.put_all(&path) } else { self.put(&path, &path.display().to_string()) }
+        }
     }
 
     /// Writes a file into the host.
