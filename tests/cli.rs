@@ -210,6 +210,17 @@ fn only_what_a_pattern_names_is_looked_at() {
 }
 
 #[test]
+fn a_pattern_or_an_id_that_names_nothing_is_refused_before_anything_is_touched() {
+    let place = Place::new(FILE);
+    for arguments in [&["--only", "directory:*"][..], &["--adopt", "file:/etc/motd"], &["--restart", "201"]] {
+        let ran = place.run(&[&["apply", "web.toml"], arguments].concat());
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("error: reading `{}`", arguments.join(" "))), "{}", ran.stderr);
+    }
+    assert!(!place.root().join("motd").exists() && !place.root().join("state").exists());
+}
+
+#[test]
 fn a_variable_is_set_on_the_command_line_and_an_unknown_one_is_refused() {
     let place = Place::new(
         "name = \"web\"\n[vars]\nword = \"hello\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"{{ word }}\\n\"\n",
@@ -254,7 +265,8 @@ fn json_is_one_event_a_line_from_started_to_ended() {
 }
 
 #[test]
-fn a_ledger_that_was_changed_does_not_verify() {
+fn a_ledger_that_was_changed_or_is_not_there_does_not_verify() {
+    assert_eq!(Place::new(FILE).run(&["ledger", "verify"]).code, 1);
     let place = Place::new(FILE);
     place.run(&["apply", "web.toml"]);
     assert_eq!(place.run(&["ledger", "verify"]).code, 0);

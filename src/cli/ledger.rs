@@ -18,6 +18,10 @@ impl Command {
     pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
         let Self::Verify = self;
         let path = global.state_dir.join("ledger.jsonl");
+        if !path.exists() {
+            let error = Error::new(format!("verifying `{}`", path.display())).reason("there is no ledger yet");
+            return Err(error.remedy("the first `provision apply` begins it; --state-dir names another place").into());
+        }
         let verified = Ledger::verify(&global.state_dir)?;
         if verified.is_broken() {
             return Err(verified.into_reasons(Error::new(format!("verifying `{}`", path.display()))).into());

@@ -8,6 +8,7 @@ mod enter;
 mod exit;
 mod facts;
 mod ledger;
+mod named;
 mod options;
 mod plan;
 mod prompt;

@@ -12,6 +12,9 @@ pub(super) fn agrees(question: &str) -> Result<bool> {
     let mut out = std::io::stdout();
     write!(out, "{question} [y/N] ").and_then(|()| out.flush()).attempt(|| "asking".to_owned())?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).attempt(|| "reading the answer".to_owned())?;
+    let read = std::io::stdin().lock().read_line(&mut answer).attempt(|| "reading the answer".to_owned())?;
+    if read == 0 {
+        writeln!(out).attempt(|| "asking".to_owned())?;
+    }
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

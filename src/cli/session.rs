@@ -1,6 +1,6 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::{Exit, capacity, facts};
+use super::{Exit, capacity, facts, named};
 use crate::container::{driver, push};
 use crate::engine::Tally;
 use crate::error::{Attempt, Error};
@@ -68,17 +68,19 @@ impl Session {
     /// Loads the recipe, opens the ledger and begins the run.
     pub(super) fn open(global: &Global, args: &RecipeArgs, purpose: Purpose<'_>) -> Result<Self, Exit> {
         let sys = Real::new(global.state_dir.clone());
+        let (allowed, reach) = (purpose.allow.allowed(), purpose.reach);
         let interrupt = interrupt::flag()?;
         let (recipe, found, book) = match purpose.access {
             Access::Read => {
                 let ledger = Ledger::open(&global.state_dir)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
+                is_there(&recipe, &reach, &allowed)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
                 (recipe, found, Hub::reading(ledger, reporter))
             }
             Access::Write => {
-                // A wrong recipe touches nothing: it is read before the lock makes the state directory.
-                load(global, args, &sys, "", SecretsMode::AtHand)?;
+                // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
+                is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0, &reach, &allowed)?;
                 let ledger = write_ledger(global, purpose.command)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
@@ -95,7 +97,6 @@ impl Session {
         let identity = machine_id(&sys);
         hub.identify(Machine::Host, &identity)?;
         let binary = running_binary(&sys, &recipe)?;
-        let (allowed, reach) = (purpose.allow.allowed(), purpose.reach);
         Ok(Self { sys, recipe, found, hub, identity, binary, allowed, reach })
     }
 
@@ -131,10 +132,7 @@ impl Session {
 
     /// Returns every item of the recipe.
     pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
-        self.recipe.stages.iter().flat_map(|stage| match stage {
-            Stage::Plain(items) => items.iter().collect::<Vec<_>>(),
-            Stage::Lanes(lanes) => lanes.iter().flat_map(|lane| &lane.items).collect(),
-        })
+        items(&self.recipe.stages)
     }
 
     /// Warns where the recipe's containers may take more than this host has; only where something is to change.
@@ -159,6 +157,19 @@ impl Session {
         self.hub.end(code, &passed.tally)?;
         Ok(code)
     }
+}
+
+/// Looks whether what the command line names is in the recipe.
+fn is_there(recipe: &Recipe, reach: &ReachArgs, allowed: &Allowed) -> Result<(), Exit> {
+    let ids: Vec<Id> = items(&recipe.stages).flat_map(Item::ids).collect();
+    named::mistake(&ids, &recipe.name, reach, allowed).map_or(Ok(()), |mistake| Err(Exit::Usage(mistake)))
+}
+
+fn items(stages: &[Stage]) -> impl Iterator<Item = &Item> {
+    stages.iter().flat_map(|stage| match stage {
+        Stage::Plain(items) => items.iter().collect::<Vec<_>>(),
+        Stage::Lanes(lanes) => lanes.iter().flat_map(|lane| &lane.items).collect(),
+    })
 }
 
 /// Returns the binary that runs; nothing where no container needs it.
@@ -263,11 +274,7 @@ fn machine_id(sys: &dyn System) -> String {
 }
 
 fn containers(stages: &[Stage]) -> BTreeSet<u32> {
-    let items = stages.iter().flat_map(|stage| match stage {
-        Stage::Plain(items) => vec![items],
-        Stage::Lanes(lanes) => lanes.iter().map(|lane| &lane.items).collect(),
-    });
-    let named = items.flatten().flat_map(|item| match item.job.machine {
+    let named = items(stages).flat_map(|item| match item.job.machine {
         Machine::Container(id) => vec![id],
         Machine::Host if item.job.kind == "container" => {
             item.resource.names().iter().filter_map(|name| name.parse().ok()).collect()

@@ -29,8 +29,14 @@ impl Args {
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let count = session.items().map(|item| item.ids().len()).sum::<usize>();
-        writeln!(std::io::stdout(), "{}: `{}` is right: {count} resources", session.found, session.recipe.name)
-            .attempt(|| "printing".to_owned())?;
+        writeln!(
+            std::io::stdout(),
+            "{}: `{}` is right: {count} resource{}",
+            session.found,
+            session.recipe.name,
+            if count == 1 { "" } else { "s" }
+        )
+        .attempt(|| "printing".to_owned())?;
         Ok(0)
     }
 }

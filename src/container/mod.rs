@@ -54,8 +54,8 @@ pub trait Driver: Send + Sync {
     /// long as stdin, stdout and stderr are all no terminals.
     fn attach(&self, id: u32, argv: &[String]) -> Vec<String>;
 
-    /// Returns the argv that opens a login shell of root inside, on a terminal.
-    fn enter(&self, id: u32) -> Vec<String>;
+    /// Returns the argv that runs `command` as root inside, with root's environment; a login shell where it is empty.
+    fn enter(&self, id: u32, command: &[String]) -> Vec<String>;
 
     /// Returns what tells this very container from another one of the same id: its MAC.
     fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>>;

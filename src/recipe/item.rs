@@ -8,7 +8,7 @@ use super::load::{File, Loader};
 use super::render::rendered;
 use super::suggest::nearest;
 use super::unique::Built;
-use super::value::{Data, Entry, Value, get, table_to_json};
+use super::value::{Data, Entry, Span, Value, get, table_to_json};
 use crate::field::{Cidr, ContainerId, Field, Period, Text};
 use crate::id::Machine;
 use crate::item::{Item, JobItem};
@@ -34,7 +34,6 @@ impl Loader<'_> {
             if let Some(built) = self.item(file, block, kind, &scope) {
                 self.built.push(built);
             } else {
-                self.mistakes.incomplete |= kind.header == "gate";
                 self.dropped.get_or_insert_with(|| file.document.place(block.span));
             }
         }
@@ -49,6 +48,7 @@ impl Loader<'_> {
         };
         let mut scalar = Scalars { loader: self, file, header: kind.header, scope };
         let gate: Option<Text> = scalar.read("gate", common("gate"));
+        let named = common("gate").zip(gate.as_ref()).map(|(value, gate)| (gate.0.clone(), value.span));
         let want = scalar.read("state", common("state")).map_or(Want::Present, |State(want)| want);
         let timeout = scalar.read("timeout", common("timeout")).map_or(TIMEOUT, |Period(timeout)| timeout);
         let retries = scalar.read("retries", common("retries")).map_or(0, |Count(count)| count);
@@ -63,6 +63,7 @@ impl Loader<'_> {
         if kind.header == "container" {
             self.container(file, block, &fields);
         }
+        self.gate(file, block, kind, named, &fields);
         let table = Table { kind, source, span: block.span, broken: file.document.broken };
         let resource = table.read(fields.clone(), &mut self.mistakes);
         let content = self.content(file, kind, &fields, scope, &mut marks).ok()?;
@@ -84,8 +85,19 @@ impl Loader<'_> {
             digest,
             place: source.line(block.span.start),
         };
-        let gate = common("gate").map(|gate| file.document.place(gate.span));
-        Some(Built { item: Item { job, resource }, slot: file.slot.clone(), place, gate })
+        Some(Built { item: Item { job, resource }, slot: file.slot.clone(), place })
+    }
+
+    /// Notes the gate that a table names, and those that it defines.
+    fn gate(&mut self, file: &File, block: &Block, kind: &Kind, named: Option<(String, Span)>, fields: &[Entry]) {
+        self.gates.next_table();
+        if let Some((name, span)) = named {
+            self.gates.named(file.machine, name, file.document.place(span));
+        }
+        if kind.header == "gate" {
+            let place = file.document.place(block.span);
+            self.mistakes.incomplete |= !self.gates.defined(file.machine, get(fields, kind.name), &place);
+        }
     }
 
     /// Notes where secrets are; one where none may be is reported and taken away.

@@ -4,6 +4,7 @@ use super::document::Document;
 use super::error::{Mistake, Mistakes, Place, Source};
 use super::evaluate::Scope;
 use super::files::Files;
+use super::gates::Gates;
 use super::secret::Wanted;
 use super::source::{Unloaded, unread_text};
 use super::stage::stages;
@@ -57,6 +58,7 @@ pub(super) struct Loader<'a> {
     pub(super) stages: usize,
     /// What expressions see as `target`, by the id of the container.
     pub(super) containers: BTreeMap<u32, Value>,
+    pub(super) gates: Gates,
     /// A table that was left out.
     pub(super) dropped: Option<Place>,
     pub(super) secrets: Vec<String>,
@@ -106,6 +108,7 @@ impl<'a> Loader<'a> {
             name: String::new(),
             phases: Vec::new(),
             built: Vec::new(),
+            gates: Gates::default(),
             stages: 0,
             containers: BTreeMap::new(),
             dropped: None,
@@ -129,7 +132,7 @@ impl<'a> Loader<'a> {
             }
             Err(Unloaded::Reported) => None,
         };
-        unique::gates(&mut self);
+        self.gates.look(&mut self.mistakes);
         unique::containers(&mut self);
         unique::ids(&mut self);
         if let Some(place) = self.dropped.take().filter(|_| self.mistakes.count() == 0) {

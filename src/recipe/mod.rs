@@ -8,6 +8,7 @@ mod expression;
 mod fields;
 mod files;
 mod find;
+mod gates;
 mod include;
 mod item;
 mod iterate;
@@ -37,6 +38,7 @@ pub use error::{Mistake, Mistakes, Place, Source};
 pub use files::{Directory, Embedded, Files, Unread};
 pub use find::{Found, Origin, find};
 pub use shipped::SHIPPED;
+pub(crate) use suggest::nearest;
 
 pub use value::Span;
 

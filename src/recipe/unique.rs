@@ -1,8 +1,7 @@
-//! What holds for a recipe as a whole: an id is one resource, and a gate that is named is there.
+//! What holds for a recipe as a whole: an id is one resource, a container is in one lane.
 use super::collect::Pass;
 use super::error::{Mistake, Place};
 use super::load::{Loader, Slot};
-use super::suggest::nearest;
 use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::resource::Kind;
@@ -15,8 +14,6 @@ pub(super) struct Built {
     pub(super) slot: Slot,
     /// Of its table.
     pub(super) place: Place,
-    /// Of the gate that it names.
-    pub(super) gate: Option<Place>,
 }
 
 /// Makes one resource of those with one id; where they differ, or stand in different lanes, that is reported.
@@ -102,43 +99,6 @@ pub(super) fn containers(loader: &mut Loader<'_>) {
         let mistake =
             Mistake::new(place.clone(), title, "lanes run side by side, a container runs one thing at a time");
         let mistake = if earlier == place { mistake } else { mistake.with(earlier.clone(), "in a lane here") };
-        loader.mistakes.add(Pass::Whole, mistake);
-    }
-}
-
-/// Looks whether every gate that is named stands before what names it, on its machine or on the host.
-pub(super) fn gates(loader: &mut Loader<'_>) {
-    if loader.mistakes.incomplete {
-        return;
-    }
-    let gates: Vec<(usize, Machine, String)> = loader
-        .built
-        .iter()
-        .enumerate()
-        .filter(|(_, built)| built.item.job.kind == "gate")
-        .flat_map(|(index, built)| built.item.ids().into_iter().map(move |id| (index, id.machine, id.name)))
-        .collect();
-    for (index, built) in loader.built.iter().enumerate() {
-        let (Some(name), Some(place)) = (&built.item.job.gate, &built.gate) else { continue };
-        loader.mistakes.next_instance();
-        let machine = built.item.job.machine;
-        let visible = || gates.iter().filter(|(_, on, _)| *on == machine || *on == Machine::Host);
-        let mut named = visible().filter(|(_, _, gate)| gate == name).map(|(at, _, _)| *at);
-        let mistake = match named.next() {
-            Some(at) if at < index => continue,
-            Some(at) => {
-                let title = format!("gate `{name}` comes after what waits for it");
-                let mistake = Mistake::new(place.clone(), title, "resources converge in the order written");
-                mistake.with(loader.built[at].place.clone(), "it is here")
-            }
-            None => {
-                let label = match nearest(name, visible().map(|(_, _, gate)| gate.as_str())) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "no [[gate]] of that name is on this machine or on the host".to_owned(),
-                };
-                Mistake::new(place.clone(), format!("nobody defines the gate `{name}`"), label)
-            }
-        };
         loader.mistakes.add(Pass::Whole, mistake);
     }
 }

@@ -14,6 +14,7 @@ mod write;
 use super::{Driver, Edit, Effect, Found, Net, Set, Settings, What, edits};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::Address;
+use crate::system::program::PATH;
 use crate::system::{Command, System};
 use config::ours;
 use host::{Host, text};
@@ -208,10 +209,16 @@ impl Driver for Lxc {
         attach(id, argv)
     }
 
-    fn enter(&self, id: u32) -> Vec<String> {
-        let id = id.to_string();
-        let argv = ["lxc-attach", "-P", LXC_PATH, "-n", &id, "--clear-env", "--keep-var", "TERM", "--", "su", "-l"];
-        argv.map(str::to_owned).to_vec()
+    fn enter(&self, id: u32, command: &[String]) -> Vec<String> {
+        let (id, path) = (id.to_string(), format!("PATH={PATH}"));
+        let argv = ["lxc-attach", "-P", LXC_PATH, "-n", &id, "--clear-env", "--keep-var", "TERM"];
+        let environment = ["-v", "HOME=/root", "-v", "USER=root", "-v", "LANG=C.UTF-8", "-v", &path, "--"];
+        let mut argv: Vec<String> = argv.into_iter().chain(environment).map(str::to_owned).collect();
+        if command.is_empty() {
+            argv.extend(["su", "-l"].map(str::to_owned));
+        }
+        argv.extend_from_slice(command);
+        argv
     }
 
     fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {

@@ -130,6 +130,13 @@ fn a_gate_must_be_there_and_come_first() {
     assert_eq!(Case::new(&format!("{gate}{waits}")).item().kind, "gate");
     assert_eq!(Case::new(&format!("{waits}{gate}")).titles(), ["gate `login` comes after what waits for it"]);
     assert_eq!(Case::new(waits).titles(), ["nobody defines the gate `login`"]);
+    assert_eq!(
+        Case::new(&format!("{waits}mode = \"9\"\n")).titles().len(),
+        2,
+        "also where its table has another mistake"
+    );
+    let mistaken = format!("[[gate]]\nname = \"login\"\ncache = 5\nuser = \"A B\"\n{waits}");
+    assert!(!Case::new(&mistaken).titles().iter().any(|title| title.contains("nobody")), "a wrong gate is one");
     let inside = format!("{gate}[[include]]\nin = 201\nrecipe = \"part.toml\"\n");
     assert_eq!(Case::new(&inside).file("part.toml", waits).item().kind, "gate");
 }
