@@ -47,7 +47,7 @@ impl World {
             .iter()
             .fold(text, |text, (name, id)| text.replace(&format!("{name}-SHORT"), &id[..10]).replace(name, id));
         let case: Case = toml::from_str(&text).unwrap();
-        contract::on_any_machine(&case, &case.items(), &self.sys).unwrap_or_else(|why| panic!("{}: {why}", case.about));
+        contract::on_any_machine(&case, &self.sys).unwrap_or_else(|why| panic!("{}: {why}", case.about));
     }
 }
 

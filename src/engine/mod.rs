@@ -116,7 +116,7 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
     let mut tally = Tally::default();
     if scope.mode == Mode::Apply && !state::leftovers(scope.sys).is_empty() {
         let _turn = scope.turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        state::leftovers(scope.sys).iter().try_for_each(|path| scope.sys.remove_file(path))?;
+        state::sweep(scope.sys)?;
     }
     for (item, ids) in named {
         if !is_asked(item, &ids, scope) {

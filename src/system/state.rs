@@ -30,13 +30,24 @@ pub fn set_stamp(sys: &dyn System, kind: &str, name: &str, text: &str) -> Result
     sys.write(&stamp_path(sys, kind, name), &file, &|_| Ok(()))
 }
 
-/// Returns what killed runs left among the stamps: temporaries begin with a dot, stamps never do.
+/// A directory below the state directory that is there while npm works, and no longer.
+pub const NPM_CACHE: &str = "npm-cache";
+
+/// Returns what killed runs left: temporaries among the stamps (they begin with a dot, stamps never do), and npm's cache.
 pub fn leftovers(sys: &dyn System) -> Vec<PathBuf> {
     let stamps = sys.state_dir().join("stamps");
     let names = |path: &Path| sys.list(path).unwrap_or_default();
     let kinds = names(&stamps).into_iter().map(|kind| stamps.join(kind));
     let each = kinds.flat_map(|kind| names(&kind).into_iter().map(move |name| kind.join(name)));
-    each.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))).collect()
+    let torn = each.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+    let cache = sys.state_dir().join(NPM_CACHE);
+    torn.chain(matches!(sys.lstat(&cache), Ok(Some(_))).then_some(cache)).collect()
+}
+
+/// Takes away what killed runs left.
+pub fn sweep(sys: &dyn System) -> Result<()> {
+    let npm = sys.state_dir().join(NPM_CACHE);
+    leftovers(sys).iter().try_for_each(|path| if *path == npm { sys.remove_tree(path) } else { sys.remove_file(path) })
 }
 
 /// Takes a stamp away; none there is no error.

@@ -1,10 +1,12 @@
 //! A case of a kind, as data in tests/cases/KIND/NAME.toml: resources and world before, changes and world after.
-use provision::field::{Field, Mode};
+use super::deed::Deed;
+use super::sight::Sight;
+use provision::field::{Field, Period};
 use provision::id::Machine;
 use provision::item::{Item, JobItem};
 use provision::resource::{Allowed, Known, Want};
-use provision::system::{Command, FileKind, NewFile, System};
 use serde::Deserialize;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +32,9 @@ pub struct Case {
     pub before: Vec<Deed>,
     /// Every change that the plan names, a line each; checked exactly.
     pub changes: Vec<String>,
+    /// Those that the apply makes, where some of the names fail.
+    #[serde(default)]
+    pub applied: Option<Vec<String>>,
     /// Every end but in sync or changed, and every remark, a line each.
     #[serde(default)]
     pub ends: Vec<String>,
@@ -39,10 +44,13 @@ pub struct Case {
     /// Damage done by hand after that; each entry is repaired on its own and all of them together.
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// The recipe's next versions, one after the other; each plan sees what the ones before it left.
+    #[serde(default)]
+    pub edit: Vec<Edit>,
     /// What is to be seen once all of it was destroyed.
     #[serde(default)]
     pub destroyed: Vec<Sight>,
-    /// URLs that a server answers, with their bodies.
+    /// URLs that a server answers, with their bodies. `http` on a real machine as well: there it is on its loopback.
     #[serde(default)]
     pub web: std::collections::BTreeMap<String, String>,
 }
@@ -61,6 +69,10 @@ pub struct Asked {
     pub absent: bool,
     #[serde(default)]
     pub gate: Option<String>,
+    #[serde(default)]
+    pub timeout: Option<String>,
+    #[serde(default)]
+    pub retries: u32,
 }
 
 /// Damage, and the changes that a plan then names, exactly.
@@ -71,48 +83,48 @@ pub struct Drift {
     pub changes: Vec<String>,
 }
 
-/// Something done to a machine by hand.
+/// The recipe's next version: one resource of it is edited, given as absent or removed, or all are given anew.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Deed {
-    /// A file with its content; owner root, mode 0644 unless it is there.
-    Write(String, String),
-    /// A directory and its parents.
-    Dir(String),
-    /// A symbolic link: target, path.
-    Link(String, String),
-    /// A file, link or tree taken away.
-    Remove(String),
-    /// A mode.
-    Chmod(String, String),
-    /// An owner and group, by number.
-    Chown(String, u32, u32),
-    /// A program that must succeed.
-    Run(Vec<String>),
-}
-
-/// Something to be seen on a machine.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Sight {
-    /// A file with exactly this content.
-    File(String, String),
-    /// `0644 0 0`: mode, uid and gid of a path.
-    Owned(String, String),
-    /// A directory.
-    Dir(String),
-    /// A link: target, path.
-    Link(String, String),
-    /// Nothing at a path.
-    Missing(String),
-    /// A line in a file.
-    Line(String, String),
-    /// No such line in a file.
-    NoLine(String, String),
-    /// A program that succeeds.
-    Succeeds(Vec<String>),
-    /// A program that fails.
-    Fails(Vec<String>),
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Edit {
+    /// Which resource, as `file:/etc/motd`; the first without.
+    #[serde(default)]
+    pub of: Option<String>,
+    /// Fields that are new or other than before.
+    #[serde(default)]
+    pub set: serde_json::Map<String, serde_json::Value>,
+    /// Fields that are given no more.
+    #[serde(default)]
+    pub unset: Vec<String>,
+    /// The bytes of `source`.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// `state = "absent"`, or present again.
+    #[serde(default)]
+    pub absent: Option<bool>,
+    /// The recipe no longer has it: what it made stays.
+    #[serde(default)]
+    pub removed: bool,
+    /// The whole recipe, in place of what it was.
+    #[serde(default)]
+    pub resource: Option<Vec<Asked>>,
+    /// What is allowed on the command line from here on.
+    #[serde(default)]
+    pub allowed: Option<Allowed>,
+    /// Done by hand before it.
+    #[serde(default)]
+    pub by: Vec<Deed>,
+    /// Every change that the plan names, exactly.
+    pub changes: Vec<String>,
+    /// Those that the apply makes, where some of the names fail.
+    #[serde(default)]
+    pub applied: Option<Vec<String>>,
+    /// Every end but in sync or changed, and every remark.
+    #[serde(default)]
+    pub ends: Vec<String>,
+    /// What is to be seen after its apply.
+    #[serde(default)]
+    pub after: Vec<Sight>,
 }
 
 /// Returns every case, by name.
@@ -124,7 +136,10 @@ pub fn all() -> Vec<Case> {
         files.extend(entries.map(|entry| entry.expect("readable").path()));
     }
     files.sort();
-    files.iter().map(|file| read(&root, file)).collect()
+    let cases: Vec<Case> = files.iter().map(|file| read(&root, file)).collect();
+    // `CASE=file/` looks at some of them only.
+    let only = std::env::var("CASE").unwrap_or_default();
+    cases.into_iter().filter(|case| case.name.starts_with(&only)).collect()
 }
 
 fn read(root: &Path, file: &Path) -> Case {
@@ -140,110 +155,75 @@ impl Case {
         Known { key: "test".to_owned(), allowed: self.allowed.clone(), ..Known::default() }
     }
 
-    /// Returns the items, as they cross the pipe.
-    pub fn items(&self) -> Vec<Item> {
-        let item = |asked: &Asked| {
-            let job = JobItem {
-                machine: Machine::Host,
-                kind: asked.kind.clone(),
-                fields: asked.fields.clone(),
-                phase: None,
-                gate: asked.gate.clone(),
-                want: if asked.absent { Want::Absent } else { Want::Present },
-                timeout: Duration::from_mins(10),
-                retries: 0,
-                source: asked.source.clone().map(String::into_bytes),
-                secret: asked.secret.iter().cloned().collect(),
-                unknown: std::collections::BTreeSet::new(),
-                digest: asked.fields.to_string(),
-                place: String::new(),
-            };
-            Item::receive(job).unwrap_or_else(|error| panic!("{}: {error}: {}", self.name, error.causes.join(": ")))
+    /// Returns the recipe as it is after that many edits, as it crosses the pipe.
+    pub fn items(&self, edits: usize) -> Vec<Item> {
+        let mut resources = self.resource.clone();
+        self.edit.iter().take(edits).for_each(|edit| edit.on(&mut resources));
+        resources.iter().map(|asked| self.item(asked)).collect()
+    }
+
+    fn item(&self, asked: &Asked) -> Item {
+        let timeout = asked.timeout.as_deref().map(|timeout| Period::from_text(timeout).expect("a time").0);
+        let job = JobItem {
+            machine: Machine::Host,
+            kind: asked.kind.clone(),
+            fields: asked.fields.clone(),
+            phase: None,
+            gate: asked.gate.clone(),
+            want: if asked.absent { Want::Absent } else { Want::Present },
+            timeout: timeout.unwrap_or(Duration::from_mins(10)),
+            retries: asked.retries,
+            source: asked.source.clone().map(String::into_bytes),
+            secret: asked.secret.iter().cloned().collect(),
+            unknown: std::collections::BTreeSet::new(),
+            digest: digest(asked),
+            place: String::new(),
         };
-        self.resource.iter().map(item).collect()
+        let item = Item::receive(job).unwrap_or_else(|error| panic!("{}: {error}: {:?}", self.name, error.causes));
+        let mistakes = item.resource.mistakes();
+        assert!(mistakes.is_empty(), "{}: {mistakes:?}", self.name);
+        item
     }
 }
 
-impl Deed {
-    /// Does it.
-    pub fn on(&self, sys: &dyn System) -> Result<(), String> {
-        self.attempt(sys)
-            .map_err(|error| format!("{self:?}: {error}: {} {}", error.causes.join(": "), error.output.join("\n")))
-    }
+/// Like that of a recipe it tells an edit, and no secret.
+fn digest(asked: &Asked) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (asked.fields.to_string(), &asked.source).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
 
-    fn attempt(&self, sys: &dyn System) -> provision::error::Result<()> {
-        let path = |path: &str| PathBuf::from(path);
-        match self {
-            Self::Write(at, content) => {
-                let is = sys.lstat(&path(at)).ok().flatten();
-                let (uid, gid, mode) = is.map_or((0, 0, 0o644), |is| (is.uid, is.gid, is.mode));
-                sys.write(&path(at), &NewFile { content: content.as_bytes(), uid, gid, mode }, &|_| Ok(()))
-            }
-            Self::Dir(at) => {
-                let mut parents: Vec<&Path> = Path::new(at).ancestors().collect();
-                parents.reverse();
-                let missing = parents.into_iter().filter(|parent| matches!(sys.lstat(parent), Ok(None)));
-                missing.collect::<Vec<_>>().into_iter().try_for_each(|parent| sys.make_dir(parent, 0, 0, 0o755))
-            }
-            Self::Link(target, at) => sys.symlink(&path(target), &path(at), 0, 0),
-            Self::Remove(at) => match sys.lstat(&path(at)).ok().flatten() {
-                Some(is) if is.kind == FileKind::Directory => sys.remove_tree(&path(at)),
-                _ => sys.remove_file(&path(at)),
-            },
-            Self::Chmod(at, mode) => sys.chmod(&path(at), Mode::from_text(mode).expect("a mode").0),
-            Self::Chown(at, uid, gid) => sys.chown(&path(at), *uid, *gid),
-            Self::Run(argv) => {
-                let command = Command::new(argv.iter());
-                sys.run(&command)?.success(&command).map(drop)
-            }
+impl Edit {
+    fn on(&self, resources: &mut Vec<Asked>) {
+        if let Some(whole) = &self.resource {
+            resources.clone_from(whole);
         }
+        let is_meant = |asked: &Asked| self.of.as_ref().is_none_or(|of| asked.is(of));
+        let Some(at) = resources.iter().position(is_meant) else {
+            assert!(self.of.is_none(), "there is no {:?}", self.of);
+            return;
+        };
+        if self.removed {
+            resources.remove(at);
+            return;
+        }
+        let asked = &mut resources[at];
+        let fields = asked.fields.as_object_mut().expect("fields are a table");
+        fields.extend(self.set.clone());
+        fields.retain(|name, _| !self.unset.contains(name));
+        asked.absent = self.absent.unwrap_or(asked.absent);
+        asked.source = self.source.clone().or(asked.source.take());
     }
 }
 
-impl Sight {
-    /// Returns what is wrong with it.
-    pub fn missed(&self, sys: &dyn System) -> Option<String> {
-        let read = |at: &str| sys.read(Path::new(at)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let stat = |at: &str| sys.lstat(Path::new(at)).ok().flatten();
-        let code = |argv: &[String]| sys.run(&Command::new(argv)).map_or(-1, |output| output.code);
-        let seen = match self {
-            Self::File(at, content) => match read(at) {
-                Ok(found) if found == *content => return None,
-                found => format!("{found:?}"),
-            },
-            Self::Owned(at, owned) => match stat(at).map(|is| format!("{:04o} {} {}", is.mode, is.uid, is.gid)) {
-                Some(found) if found == *owned => return None,
-                found => format!("{found:?}"),
-            },
-            Self::Dir(at) => match stat(at).map(|is| is.kind) {
-                Some(FileKind::Directory) => return None,
-                found => format!("{found:?}"),
-            },
-            Self::Link(target, at) => match sys.read_link(Path::new(at)) {
-                Ok(found) if found == Path::new(target) => return None,
-                found => format!("{found:?}"),
-            },
-            Self::Missing(at) => match stat(at) {
-                None => return None,
-                found => format!("{found:?}"),
-            },
-            Self::Line(at, line) => match read(at) {
-                Ok(found) if found.lines().any(|found| found == line) => return None,
-                found => format!("{found:?}"),
-            },
-            Self::NoLine(at, line) => match read(at) {
-                Ok(found) if found.lines().any(|found| found == line) => format!("{found:?}"),
-                _ => return None,
-            },
-            Self::Succeeds(argv) => match code(argv) {
-                0 => return None,
-                found => format!("exit {found}"),
-            },
-            Self::Fails(argv) => match code(argv) {
-                0 => "exit 0".to_owned(),
-                _ => return None,
-            },
-        };
-        Some(format!("{self:?}: seen {seen}"))
+impl Asked {
+    /// Returns whether it has that id; of several names one is enough.
+    fn is(&self, id: &str) -> bool {
+        let Some((kind, name)) = id.split_once(':') else { return false };
+        let names = ["path", "name", "id"].iter().find_map(|key| self.fields.get(key));
+        let is_name =
+            |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned) == name;
+        self.kind == kind
+            && names.is_some_and(|names| names.as_array().map_or(is_name(names), |names| names.iter().any(is_name)))
     }
 }

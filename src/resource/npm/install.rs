@@ -74,7 +74,7 @@ impl Npm {
             Stamp { busy: true, ..Stamp::default() }.leave(sys, &name.0)?;
             clear(&prefix, name, work.clear.contains(name), sys)?;
         }
-        let cache = state::directory(sys, "npm-cache")?;
+        let cache = state::directory(sys, state::NPM_CACHE)?;
         let outcome = self.start(work, &prefix, &cache, sys, timeout);
         sys.remove_tree(&cache)?;
         let (outcome, killed) = match outcome {
@@ -137,7 +137,7 @@ impl Npm {
     /// Takes packages away, as npm does.
     pub(super) fn uninstall(&self, names: &[&NpmName], sys: &dyn System, timeout: Duration) -> Result<()> {
         let prefix = self.prefix(sys)?;
-        let cache = state::directory(sys, "npm-cache")?;
+        let cache = state::directory(sys, state::NPM_CACHE)?;
         let names = names.iter().map(|name| name.0.clone()).collect::<Vec<_>>();
         let command = self
             .command("uninstall", &prefix, &cache)

@@ -6,6 +6,7 @@ use provision::system::{Bind, Command, Facts, Fetch, Fetched, NewFile, Output, S
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -23,6 +24,9 @@ pub struct FakeMachine {
 }
 
 const STATE: &str = "/var/lib/provision";
+
+/// With this the thread unwinds when power is lost: nothing after that point happens.
+pub struct PowerLost;
 
 impl FakeMachine {
     /// Returns a machine on which nothing exists but `/`.
@@ -156,21 +160,37 @@ impl FakeMachine {
         String::from_utf8_lossy(&self.disk().read(Path::new(path)).unwrap_or_default()).into_owned()
     }
 
-    /// Counts a mutating call; fails where power is lost.
+    /// Returns another machine that is as this one is now.
+    pub fn copy(&self) -> Self {
+        Self {
+            disk: Mutex::new(self.disk().clone()),
+            programs: self.programs.clone(),
+            facts: Facts::default(),
+            calls: Mutex::new((0, None)),
+            ran: Mutex::default(),
+            clock: Mutex::new(*self.clock.lock().unwrap_or_else(PoisonError::into_inner)),
+            web: Mutex::new(self.web.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        }
+    }
+
+    /// Does what a sink does with an event: that counts as well.
+    pub fn record(&self, call: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.mutate(call)
+    }
+
+    /// Counts a mutating call; where power is lost it is the last.
     fn mutate<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
-        let lost = || Err(Error::new("power was lost"));
-        let number = {
+        let (number, point) = {
             let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             calls.0 += 1;
-            let number = calls.0 - 1;
-            if calls.1.is_some_and(|point| number * 2 >= point) {
-                return lost();
-            }
-            (number, calls.1)
+            (calls.0 - 1, calls.1)
         };
+        if point.is_some_and(|point| number * 2 >= point) {
+            resume_unwind(Box::new(PowerLost));
+        }
         let outcome = call();
-        if number.1.is_some_and(|point| number.0 * 2 + 1 >= point) {
-            return lost();
+        if point.is_some_and(|point| number * 2 + 1 >= point) {
+            resume_unwind(Box::new(PowerLost));
         }
         outcome
     }
@@ -196,7 +216,7 @@ impl System for FakeMachine {
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
         let mut name = OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
-        name.push(".provision-1");
+        name.push(".provision-new");
         let beside = path.with_file_name(name);
         let attempt = || format!("writing `{}`", path.display());
         let body = Body::File(file.content.to_vec());

@@ -12,7 +12,7 @@ mod npm;
 mod systemctl;
 mod text;
 
-pub use machine::FakeMachine;
+pub use machine::{FakeMachine, PowerLost};
 pub use text::Table;
 
 use provision::system::{Command, Output};
