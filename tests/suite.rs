@@ -10,6 +10,7 @@
 mod accounts_and_files;
 mod agent;
 mod cli;
+mod containers;
 mod documents;
 mod kinds;
 mod ledger;

@@ -114,7 +114,7 @@ impl<'a> View<'a, '_> {
     /// Says in few words what it will be.
     fn summary(&self, template: &Template) -> String {
         let mut parts = vec![format!("{} from {}", self.asked.hostname.0, template.name())];
-        parts.extend(self.settings.cores.map(|cores| format!("{cores} cores")));
+        parts.extend(self.settings.cores.map(|cores| format!("{cores} core{}", if cores == 1 { "" } else { "s" })));
         parts.extend(self.settings.memory.map(|memory| format!("{memory} memory")));
         parts.extend(self.settings.disk.map(|disk| format!("{disk} disk")));
         parts.extend(self.settings.nets.iter().map(|net| format!("{} on {net}", net.name)));
@@ -231,8 +231,14 @@ impl<'a> View<'a, '_> {
     fn owed(&self, found: &Found, edits: &[Edit]) -> Vec<String> {
         let all = container::edits(&self.settings, &Found::default());
         let asked: Vec<&str> = all.iter().flat_map(|edit| &edit.changes).map(|change| change.field.as_str()).collect();
-        let is_asked =
-            |field: &str| asked.iter().any(|asked| field == *asked || field.starts_with(&format!("{asked}.")));
+        // What is asked to be off is no edit of a container that has nothing.
+        let off = |field: &str| {
+            let feature = field.strip_prefix("features.");
+            self.settings.features.each().iter().any(|(name, asked)| asked.is_some() && Some(*name) == feature)
+        };
+        let is_asked = |field: &str| {
+            off(field) || asked.iter().any(|asked| field == *asked || field.starts_with(&format!("{asked}.")))
+        };
         let waits = edits.iter().filter(|edit| self.driver.effect(edit, found) == Effect::Restart);
         // What goes back to what is in effect is owed no more.
         let back = |field: &str| {
