@@ -37,6 +37,8 @@ fn host_with(items: &[Item], known: &mut Known) -> FakeMachine {
     let machine = FakeMachine::debian();
     machine.dir("/var/cache/provision/templates");
     machine.file("/var/cache/provision/templates/debian-12.tar.zst", "template");
+    machine.dir("/srv/fake-apt");
+    machine.file("/srv/fake-apt/Packages", "Package: jq\nVersion: 1\nArchitecture: amd64\n");
     let made = apply(items, known, &machine).unwrap().ends();
     assert!(made.iter().all(|end| end.contains(" remark: ")), "{made:?}");
     machine
@@ -46,6 +48,13 @@ fn planned(items: &[Item], known: &Known, machine: &FakeMachine) -> Tally {
     let sink = Recorder::default();
     let scope = Scope { mode: Mode::Plan, destroy: false, known, sys: machine, sink: &sink, turn: None, only: &[] };
     converge(items, scope, &mut Course::default()).unwrap()
+}
+
+/// A resource beside the container, as a recipe that made it knows it.
+fn beside(kind: &str, fields: serde_json::Value) -> Item {
+    let mut item = container("512MiB", false).remove(0).job;
+    (item.kind, item.digest, item.fields) = (kind.to_owned(), fields.to_string(), fields);
+    Item::receive(item).unwrap()
 }
 
 const WAITS: &str =
@@ -69,4 +78,36 @@ fn what_is_turned_off_is_owed_until_a_restart_as_well() {
     let off = container("512MiB", false);
     assert_eq!(apply(&off, &mut known, &machine).unwrap().ends(), [WAITS]);
     assert_eq!(run(&off, Mode::Plan, &known, &machine).unwrap().ends(), [WAITS], "and it is not forgotten");
+}
+
+#[test]
+fn what_a_container_that_stays_may_stand_on_stays_as_well() {
+    let mut known = Known::default();
+    let mut items = vec![
+        beside("package", json!({ "name": "jq" })),
+        beside("directory", json!({ "path": ["/srv/shared", "/srv/other"] })),
+    ];
+    items.extend(container("512MiB", false));
+    let mut fields = items[2].job.fields.clone();
+    fields["mounts"] = json!([{ "source": "/srv/shared", "target": "/mnt/shared" }]);
+    items[2] = beside("container", fields);
+    let machine = host_with(&items, &mut known);
+
+    let destroy = |known: &Known| {
+        let sink = Recorder::default();
+        let (sys, only) = (&machine, &[][..]);
+        let scope = Scope { mode: Mode::Apply, destroy: true, known, sys, sink: &sink, turn: None, only };
+        converge(&items, scope, &mut Course::default()).unwrap();
+        sink.ends()
+    };
+    let ends = destroy(&known);
+    let kept = |id: &str, need: &str| format!("{id} remark: kept: host/container:202 stays and {need} it");
+    assert!(ends.contains(&kept("directory:/srv/shared", "needs")), "{ends:?}");
+    assert!(ends.contains(&kept("package:jq", "may need")), "{ends:?}");
+    let is_there = |path: &str| machine.disk().node(std::path::Path::new(path)).is_some();
+    assert!(is_there("/srv/shared") && !is_there("/srv/other"), "what it does not name goes");
+
+    known.allowed.data.insert("202".to_owned());
+    destroy(&known);
+    assert!(!is_there("/srv/shared") && !is_there("/var/lib/lxc/202"));
 }

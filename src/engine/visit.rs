@@ -164,6 +164,9 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) fn remark(&mut self, plan: &Plan<'_>) -> Result<()> {
+        if !plan.needed.is_empty() {
+            self.course.pending.keep(plan.needed.iter().cloned(), &self.ids[0]);
+        }
         for remark in &plan.remarks {
             self.kept.insert(remark.name.clone());
             let id = Id::new(self.item.job.machine, &self.item.job.kind, &remark.name);

@@ -203,8 +203,11 @@ impl Bridge {
         }
         let kept = |why: String| {
             let remark = Remark { name: name.clone(), text: format!("kept: {why}") };
-            Plan { remarks: vec![remark], ..Plan::default() }
+            Plan { remarks: vec![remark], needed: vec![Thing::Program("ifup".to_owned())], ..Plan::default() }
         };
+        if let Some(by) = ask.pending.needed_by(&Thing::Path(directory(name))) {
+            return kept(format!("{by} stays and needs it"));
+        }
         if !ask.ours(name) {
             return kept("it was there before".to_owned());
         }

@@ -1,4 +1,5 @@
 //! `container`: an LXC container of this host. Everything that is Proxmox's or plain LXC's is the driver's affair.
+mod absent;
 mod asked;
 mod needs;
 mod template;
@@ -273,30 +274,5 @@ impl<'a> View<'a, '_> {
         changes.extend(fixed.iter().map(shown));
         plan.steps.insert(0, Step::new(changes, move |sys| driver.vacate(sys, id)));
         Ok(plan)
-    }
-
-    /// One that should not be there.
-    fn absent(&self, found: &Found) -> Plan<'a> {
-        let (id, driver) = (self.id(), self.driver);
-        let mut plan = Plan::default();
-        let made = self.ask.ours(&self.name);
-        if !made && found.what != What::Unfinished {
-            plan.remarks.push(self.remark("kept: it was not made here"));
-            return plan;
-        }
-        let protected = found.settings.protection == Some(true);
-        if protected {
-            plan.waiting.push(self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new()));
-            return plan;
-        }
-        if found.what != What::Unfinished && !self.ask.allows(&self.ask.known.allowed.data, &self.name) {
-            let remedy = format!("to destroy it with all that is in it, run again with `--data {}`", self.name);
-            plan.waiting.push(self.wait("it would go with its data", Some(remedy), Vec::new()));
-            return plan;
-        }
-        let hostname = found.settings.hostname.as_deref().unwrap_or_default();
-        let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
-        plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)));
-        plan
     }
 }

@@ -165,6 +165,10 @@ fn absent<'a>(
     let attempt = || format!("looking at `{path}`");
     let Some(is) = sys.lstat(path.path()).attempt(attempt)? else { return Ok(()) };
     let mut stays = |text: String| plan.remarks.push(Remark { name: path.0.clone(), text });
+    if let Some(by) = ask.pending.needed_by(&Thing::Path(path.path().to_owned())) {
+        stays(format!("kept: {by} stays and needs it"));
+        return Ok(());
+    }
     if !ask.ours(&path.0) {
         stays("kept: it was there before us".to_owned());
         return Ok(());

@@ -165,7 +165,10 @@ impl Package {
             if found.state == State::Gone {
                 continue;
             }
-            if ask.ours(&name.0) {
+            if let Some(by) = ask.pending.stays().filter(|_| ask.ours(&name.0)) {
+                let text = format!("kept: {by} stays and may need it");
+                plan.remarks.push(Remark { name: name.0.clone(), text });
+            } else if ask.ours(&name.0) {
                 going.push((name, found));
             } else {
                 let text = "kept: it was installed before, not by this recipe".to_owned();

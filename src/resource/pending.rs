@@ -37,6 +37,7 @@ pub struct Pending {
     supplied: HashMap<Thing, Id>,
     held: HashMap<Thing, Id>,
     opaque: Option<Id>,
+    stays: Option<Id>,
 }
 
 impl Pending {
@@ -50,6 +51,22 @@ impl Pending {
         self.held.extend(things.into_iter().map(|thing| (thing, id.clone())));
     }
 
+    /// Records, in a destroy, that `id` stays and needs these, and perhaps more that it does not name.
+    pub fn keep(&mut self, things: impl IntoIterator<Item = Thing>, id: &Id) {
+        self.hold(things, id);
+        self.stays = Some(id.clone());
+    }
+
+    /// Returns, in a destroy, what stays and needs this very thing.
+    pub fn needed_by(&self, thing: &Thing) -> Option<&Id> {
+        self.held.get(thing)
+    }
+
+    /// Returns, in a destroy, what stays and may need anything.
+    pub fn stays(&self) -> Option<&Id> {
+        self.stays.as_ref()
+    }
+
     /// Records that a step of `id` may change anything.
     pub fn opaque(&mut self, id: &Id) {
         self.opaque = Some(id.clone());
@@ -60,6 +77,7 @@ impl Pending {
         self.supplied.extend(other.supplied.clone());
         self.held.extend(other.held.clone());
         self.opaque = self.opaque.take().or_else(|| other.opaque.clone());
+        self.stays = self.stays.take().or_else(|| other.stays.clone());
     }
 
     /// Returns who is about to supply or change this very thing: a unit whose file will change plans its restart.

@@ -15,6 +15,8 @@ pub struct Plan<'a> {
     pub waiting: Vec<Waiting>,
     /// What is left as it is and should be said, such as a directory that is kept because it is not empty.
     pub remarks: Vec<Remark>,
+    /// In a destroy: it stays, and needs these, and perhaps more that it does not name.
+    pub needed: Vec<Thing>,
 }
 
 /// Some changes and what makes them true.

@@ -1,0 +1,38 @@
+//! A container that should not be there: it goes if it is ours and a person named it; else what it uses stays as well.
+use super::View;
+use crate::container::{Found, What};
+use crate::resource::{Change, Plan, Step, Thing};
+use std::path::{Path, PathBuf};
+
+impl<'a> View<'a, '_> {
+    /// One that should not be there.
+    pub(super) fn absent(&self, found: &Found) -> Plan<'a> {
+        let (id, driver) = (self.id(), self.driver);
+        let mut plan = Plan::default();
+        let half = found.what == What::Unfinished;
+        if !self.ask.ours(&self.name) && !half {
+            plan.remarks.push(self.remark("kept: it was not made here"));
+        } else if found.settings.protection == Some(true) {
+            plan.waiting.push(self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new()));
+        } else if !half && !self.ask.allows(&self.ask.known.allowed.data, &self.name) {
+            let remedy = format!("to destroy it with all that is in it, run again with `--data {}`", self.name);
+            plan.waiting.push(self.wait("it would go with its data", Some(remedy), Vec::new()));
+        }
+        if !plan.remarks.is_empty() || !plan.waiting.is_empty() {
+            plan.needed = self.stands_on(found);
+            return plan;
+        }
+        let hostname = found.settings.hostname.as_deref().unwrap_or_default();
+        let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
+        plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)));
+        plan
+    }
+
+    /// What of the host it uses.
+    fn stands_on(&self, found: &Found) -> Vec<Thing> {
+        let bridges = found.settings.nets.iter().filter_map(|net| net.bridge.as_ref());
+        let bridges = bridges.map(|bridge| Thing::Path(Path::new("/sys/class/net").join(bridge)));
+        let sources = found.settings.mounts.iter().map(|mount| Thing::Path(PathBuf::from(&mount.source)));
+        self.machine().into_iter().chain(bridges).chain(sources).collect()
+    }
+}
