@@ -144,7 +144,7 @@ fn a_real_clone_that_fails_says_what_git_said_and_leaves_nothing() {
         timeout: std::time::Duration::from_mins(1),
     };
     let plan = resource.check(&ask, &world.sys).unwrap();
-    let error = (plan.steps.into_iter().next().unwrap().apply)(&world.sys).unwrap_err();
+    let error = (plan.steps.into_iter().next().unwrap().apply)(&world.sys, &|_| ()).unwrap_err();
     assert!(error.attempt.starts_with("running `git clone --no-checkout -- https://127.0.0.1:1/x.git "), "{error:?}");
     assert!(error.output.iter().any(|line| line.contains("unable to access")), "{error:?}");
     assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");

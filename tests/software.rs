@@ -2,7 +2,9 @@
 //! starts nothing, restarts owed after a crash, and mistakes.
 use crate::support::contract::{apply, run};
 use crate::support::fake::FakeMachine;
+use crate::support::recorder::Recorder;
 use provision::engine::Mode;
+use provision::event::Event;
 use provision::id::Machine;
 use provision::item::{Item, JobItem};
 use provision::resource::{Known, Want, kind};
@@ -128,6 +130,68 @@ fn a_package_that_apt_does_not_know_is_named_with_the_nearest_one() {
 }
 
 #[test]
+fn of_a_list_only_the_packages_that_apt_does_not_know_have_failed() {
+    let machine = FakeMachine::debian();
+    machine.dir("/srv/fake-apt");
+    let stanza = |name: &str, more: &str| format!("Package: {name}\nVersion: 1\nArchitecture: amd64\n{more}\n");
+    let server = stanza("good", "") + &stanza("one", "Provides: both\n") + &stanza("two", "Provides: both\n");
+    machine.file("/srv/fake-apt/Packages", &server);
+    let names = json!({ "name": ["good", "both", "nobody", "good:i386"] });
+    let recorder = apply(&[item("package", names)], &mut Known::default(), &machine).unwrap();
+    assert_eq!(recorder.changes(), ["package:good: nothing -> installed"]);
+    let ends = recorder.ends();
+    assert_eq!(ends.len(), 3, "{ends:?}");
+    assert!(ends[0].starts_with("package:both failed: "), "{ends:?}");
+    assert!(ends[0].contains("`both` is no package itself: `one`, `two` provide or replace it"), "{ends:?}");
+    assert!(ends[0].contains("apt knows no package `nobody`"), "{ends:?}");
+    assert!(ends[0].contains("takes no packages of the architecture `i386`"), "{ends:?}");
+}
+
+#[test]
+fn a_held_package_waits_whatever_is_asked_of_it() {
+    let machine = FakeMachine::debian();
+    let stanza = |name: &str, status: &str| {
+        format!("Package: {name}\nStatus: hold ok {status}\nVersion: 1.0\nArchitecture: amd64\n\n")
+    };
+    let status = stanza("there", "installed") + &stanza("fine", "installed") + &stanza("gone", "not-installed");
+    machine.file("/var/lib/dpkg/status", &status);
+    let of = |name: &str, version: Option<&str>| item("package", json!({ "name": name, "version": version }));
+    let items = [of("there", Some("2.*")), of("fine", Some("1.*")), of("gone", None)];
+    machine.take_runs();
+    let recorder = apply(&items, &mut Known::default(), &machine).unwrap();
+    assert_eq!(
+        recorder.ends(),
+        [
+            "package:there waiting: is held at 1.0, and is to be 2.* \
+             (if it may change, run `apt-mark unhold there`, then run again)",
+            "package:gone waiting: is held, not installed, and is to be installed \
+             (if it may change, run `apt-mark unhold gone`, then run again)",
+        ]
+    );
+    assert!(recorder.changes().is_empty() && machine.take_runs().is_empty());
+}
+
+#[test]
+fn who_holds_the_lock_is_named_while_it_is_waited_for_and_where_that_is_in_vain() {
+    let machine = FakeMachine::debian();
+    machine.dir("/srv/fake-apt");
+    machine.file("/srv/fake-apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
+    let items = [item("package", json!({ "name": "htop" }))];
+    let said = |recorder: &Recorder| {
+        let text = |event| if let Event::Said { id, text } = event { Some(format!("{id}: {text}")) } else { None };
+        recorder.events().into_iter().filter_map(text).collect::<Vec<_>>()
+    };
+    machine.hold_lock("/var/lib/dpkg/lock", 680, "dpkg", Duration::from_secs(90));
+    let recorder = apply(&items, &mut Known::default(), &machine).unwrap();
+    assert_eq!(said(&recorder), ["host/package:htop: waits for `dpkg` (pid 680), which holds `/var/lib/dpkg/lock`"]);
+    let ends = recorder.ends();
+    assert!(ends[0].contains("`dpkg` (pid 680) holds `/var/lib/dpkg/lock`: it was waited for 60 s"), "{ends:?}");
+    let recorder = apply(&items, &mut Known::default(), &machine).unwrap();
+    assert_eq!(said(&recorder).len(), 1);
+    assert_eq!(recorder.changes(), ["package:htop: nothing -> installed"], "it ended within half a minute");
+}
+
+#[test]
 fn of_a_list_only_the_package_that_can_not_be_configured_has_failed() {
     let machine = FakeMachine::debian();
     machine.dir("/srv/fake-apt");
@@ -139,7 +203,7 @@ fn of_a_list_only_the_package_that_can_not_be_configured_has_failed() {
     assert_eq!(recorder.changes(), ["package:good: nothing -> installed"]);
     let ends = recorder.ends();
     assert!(
-        ends.len() == 1 && ends[0].starts_with("package:bad failed: running `apt-get install good bad`"),
+        ends.len() == 1 && ends[0].starts_with("package:bad failed: running `apt-get install --no-remove good bad`"),
         "{ends:?}"
     );
 }

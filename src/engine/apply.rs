@@ -3,7 +3,8 @@ use super::visit::{Visit, changed_names, waits};
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
 use crate::id::Id;
-use crate::resource::{Change, Plan};
+use crate::resource::{Apply, Change, Plan};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 impl Visit<'_> {
@@ -52,7 +53,7 @@ impl Visit<'_> {
             let names: BTreeSet<&str> = step.changes.iter().map(|change| change.name.as_str()).collect();
             let ids = self.ids.iter().filter(|id| names.contains(id.name.as_str())).cloned().collect();
             self.scope.sink.emit(Event::Applying { ids, changes: step.changes.clone() })?;
-            let outcome = (step.apply)(self.scope.sys);
+            let outcome = self.take(step.apply, step.changes.first())?;
             self.scope.sys.facts().forget();
             for change in step.changes {
                 self.claim_anew(&change);
@@ -66,6 +67,19 @@ impl Visit<'_> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Takes a step, and says what it tells meanwhile; the outer result is the run's.
+    fn take(&self, apply: Apply<'_>, first: Option<&Change>) -> Result<Result<()>> {
+        let name = first.map_or(&self.ids[0].name, |change| &change.name);
+        let id = Id::new(self.item.job.machine, &self.item.job.kind, name);
+        let unsaid = RefCell::new(None);
+        let outcome = apply(self.scope.sys, &|text| {
+            if let Err(error) = self.scope.sink.emit(Event::Said { id: id.clone(), text: text.to_owned() }) {
+                unsaid.borrow_mut().get_or_insert(error);
+            }
+        });
+        unsaid.into_inner().map_or(Ok(outcome), Err)
     }
 
     /// What was made just now is ours, and known as what it was made.

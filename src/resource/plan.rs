@@ -31,8 +31,11 @@ pub struct Step<'a> {
     pub apply: Apply<'a>,
 }
 
-/// What makes a step's changes.
-pub type Apply<'a> = Box<dyn FnOnce(&dyn System) -> Result<()> + 'a>;
+/// What makes a step's changes; it may tell people how it goes.
+pub type Apply<'a> = Box<dyn FnOnce(&dyn System, &Tell<'_>) -> Result<()> + 'a>;
+
+/// Tells people something while a step is at work: for whom it waits.
+pub type Tell<'a> = dyn Fn(&str) + 'a;
 
 /// One difference: a field of one name, from what is to what is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +97,11 @@ impl<'a> Plan<'a> {
 impl<'a> Step<'a> {
     /// Returns a step that makes `changes` by `apply`.
     pub fn new(changes: Vec<Change>, apply: impl FnOnce(&dyn System) -> Result<()> + 'a) -> Self {
+        Self::telling(changes, |sys, _| apply(sys))
+    }
+
+    /// Returns a step that makes `changes` by `apply`, which tells people how it goes.
+    pub fn telling(changes: Vec<Change>, apply: impl FnOnce(&dyn System, &Tell<'_>) -> Result<()> + 'a) -> Self {
         Self { changes, supplies: Vec::new(), opaque: false, apply: Box::new(apply) }
     }
 

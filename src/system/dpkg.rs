@@ -1,4 +1,10 @@
-//! What dpkg has recorded: `/var/lib/dpkg/status` and its journal below `updates/`, both in the format of deb-control(5).
+//! The packages that dpkg knows.
+mod records;
+mod status;
+
+pub use records::{LOCKS, Records};
+
+use status::{is_journal, parse_provides, parse_stanzas};
 use std::collections::HashMap;
 
 /// The packages of a machine.
@@ -20,6 +26,8 @@ pub struct Package {
     pub architecture: String,
     /// The third word of `Status`.
     pub state: State,
+    /// A person said that it stays as it is (`apt-mark hold`).
+    pub held: bool,
     /// dpkg will do nothing with it before it was unpacked again (`reinstreq`).
     pub broken: bool,
     provides: String,
@@ -78,24 +86,33 @@ impl Packages {
 
     /// Returns the package of that name for an architecture; the machine's own (or `all`) where none is given.
     pub fn find(&self, name: &str, architecture: Option<&str>) -> Option<&Package> {
-        let fits = |package: &&Package| match architecture {
-            Some("any") => true,
-            None | Some("native") => {
-                package.architecture == "all" || self.native().is_none_or(|own| own == package.architecture)
-            }
-            Some(asked) => {
-                package.architecture == asked || (package.architecture == "all" && self.native() == Some(asked))
-            }
-        };
-        let mut all = self.by_name.get(name)?.iter().map(|at| &self.known[*at]).filter(fits);
+        let mut all = self.of_name(&self.by_name, name).filter(|package| self.fits(package, architecture));
         let first = all.next()?;
         // With `any`, what is installed goes before what was.
         Some(std::iter::once(first).chain(all).find(|package| package.state == State::Installed).unwrap_or(first))
     }
 
     /// Returns an installed package that provides a virtual one.
-    pub fn provider(&self, name: &str) -> Option<&Package> {
-        self.providers.get(name)?.first().map(|at| &self.known[*at])
+    pub fn provider(&self, name: &str, architecture: Option<&str>) -> Option<&Package> {
+        self.of_name(&self.providers, name).find(|package| self.fits(package, architecture))
+    }
+
+    fn of_name<'a>(&'a self, index: &'a HashMap<String, Vec<usize>>, name: &str) -> impl Iterator<Item = &'a Package> {
+        index.get(name).into_iter().flatten().map(|at| &self.known[*at])
+    }
+
+    fn fits(&self, package: &Package, architecture: Option<&str>) -> bool {
+        match architecture {
+            Some("any") => true,
+            None | Some("native") => self.is_own(package),
+            Some(asked) => {
+                package.architecture == asked || (package.architecture == "all" && self.native() == Some(asked))
+            }
+        }
+    }
+
+    fn is_own(&self, package: &Package) -> bool {
+        package.architecture == "all" || self.native().is_none_or(|own| own == package.architecture)
     }
 
     /// Returns the packages at which dpkg was interrupted.
@@ -103,7 +120,13 @@ impl Packages {
         self.known.iter().filter(|package| matches!(package.state, State::Halfway(_)))
     }
 
-    fn native(&self) -> Option<&str> {
+    /// Returns how apt names a package: with its architecture where that is not the machine's own.
+    pub fn apt_name(&self, package: &Package) -> String {
+        if self.is_own(package) { package.name.clone() } else { format!("{}:{}", package.name, package.architecture) }
+    }
+
+    /// Returns the machine's own architecture: that of dpkg.
+    pub fn native(&self) -> Option<&str> {
         self.by_name.get("dpkg").and_then(|at| at.first()).map(|at| self.known[*at].architecture.as_str())
     }
 }
@@ -119,69 +142,8 @@ impl State {
     }
 }
 
-/// Returns whether a file below `updates/` is one of dpkg's journal: its name is all digits.
-pub fn is_journal(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Returns the names of `Provides: a, b (= 1.2)`, without versions.
-pub fn parse_provides(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').filter_map(|item| item.split_whitespace().next()).map(|name| name.split(':').next().unwrap_or(name))
-}
-
-/// Returns the packages marked as installed automatically in apt's `extended_states`.
-pub fn parse_automatic(text: &str) -> Vec<String> {
-    let mut automatic = Vec::new();
-    for stanza in text.split("\n\n") {
-        let value = |key: &str| stanza.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-        if let (Some(name), Some("1")) = (value("Package:"), value("Auto-Installed:")) {
-            automatic.push(name.to_owned());
-        }
-    }
-    automatic
-}
-
 fn key(package: &Package) -> (String, String) {
     (package.name.clone(), package.architecture.clone())
-}
-
-fn parse_stanzas(text: &str) -> Vec<Package> {
-    let mut packages = Vec::new();
-    let mut package = Package::default();
-    for line in text.lines().chain([""]) {
-        if line.is_empty() {
-            if !package.name.is_empty() {
-                packages.push(std::mem::take(&mut package));
-            }
-            continue;
-        }
-        // The first byte rules out nearly every line.
-        if !matches!(line.as_bytes()[0], b'P' | b'S' | b'A' | b'V') {
-            continue;
-        }
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        match key {
-            "Package" => value.clone_into(&mut package.name),
-            "Version" => value.clone_into(&mut package.version),
-            "Architecture" => value.clone_into(&mut package.architecture),
-            "Provides" => value.clone_into(&mut package.provides),
-            "Status" => {
-                package.state = parse_state(value);
-                package.broken = value.contains(" reinstreq ");
-            }
-            _ => {}
-        }
-    }
-    packages
-}
-
-fn parse_state(status: &str) -> State {
-    match status.rsplit(' ').next().unwrap_or_default() {
-        "installed" => State::Installed,
-        "not-installed" | "config-files" | "" => State::Gone,
-        word => State::Halfway(word.to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -254,6 +216,9 @@ Version: 3.11.2-1
         assert_eq!(state("python3"), Some(State::Halfway("half-configured".into())));
         assert_eq!(state("git"), None);
         assert_eq!(packages.find("dpkg", None).unwrap().version, "1.21.22");
+        let held: Vec<&str> =
+            packages.known.iter().filter(|known| known.held).map(|known| known.name.as_str()).collect();
+        assert_eq!(held, ["linux-image-amd64"]);
     }
 
     #[test]
@@ -266,14 +231,18 @@ Version: 3.11.2-1
         assert_eq!(architecture("mawk", Some("any")), Some("amd64"));
         assert_eq!(architecture("nginx", Some("amd64")), Some("all"));
         assert_eq!(architecture("nginx", Some("i386")), None);
+        let apt_name = |name, asked| packages.apt_name(packages.find(name, asked).unwrap());
+        assert_eq!([apt_name("libc6", None), apt_name("libc6", Some("i386"))], ["libc6", "libc6:i386"]);
+        assert_eq!(apt_name("nginx", None), "nginx", "of any architecture");
     }
 
     #[test]
     fn a_virtual_package_is_provided_by_an_installed_one() {
         let packages = Packages::parse([STATUS]);
-        assert_eq!(packages.provider("awk").map(|package| package.name.as_str()), Some("mawk"));
-        assert_eq!(packages.provider("libc-any").map(|package| package.name.as_str()), Some("libc6"));
-        assert_eq!(packages.provider("mail-transport-agent"), None, "its provider is gone");
+        assert_eq!(packages.provider("awk", None).map(|package| package.name.as_str()), Some("mawk"));
+        assert_eq!(packages.provider("libc-any", None).map(|package| package.name.as_str()), Some("libc6"));
+        assert_eq!(packages.provider("mail-transport-agent", None), None, "its provider is gone");
+        assert_eq!(packages.provider("awk", Some("i386")), None, "its provider is of another architecture");
     }
 
     #[test]
@@ -298,11 +267,5 @@ Version: 3.11.2-1
         assert_eq!(Packages::parse([""]), Packages::default());
         assert_eq!(Packages::parse([] as [&str; 0]), Packages::default());
         assert!(Packages::parse(["Package: git\nStatus: inst"]).find("git", None).is_some());
-    }
-
-    #[test]
-    fn automatic_marks_are_those_set_to_one() {
-        let text = "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: b\nAuto-Installed: 0\n";
-        assert_eq!(parse_automatic(text), ["a"]);
     }
 }

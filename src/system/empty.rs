@@ -74,6 +74,9 @@ impl System for Empty {
     fn run(&self, _: &Command) -> Result<Output> {
         Ok(Output { code: 127, ..Output::default() })
     }
+    fn lock_holder(&self, _: &Path) -> io::Result<Option<u32>> {
+        Ok(None)
+    }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
         Err(Error::new(format!("fetching `{}` on a machine that is not there yet", request.url)))
     }

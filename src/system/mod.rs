@@ -7,6 +7,7 @@ pub mod exports;
 mod facts;
 pub mod fingerprint;
 pub mod git;
+pub mod lock;
 mod names;
 pub mod network;
 pub mod npm;
@@ -145,6 +146,9 @@ pub trait System: Send + Sync {
     /// Runs a program to its end and returns what it printed and its code. Fails only where it could not be started or
     /// its time was up; a code other than 0 is the caller's to judge (`Output::success`).
     fn run(&self, command: &Command) -> Result<Output>;
+    /// Returns the process that holds a lock (`fcntl`) on the file at `path`, 0 where it can't be seen from here; `None` where
+    /// nobody does or nothing is there.
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<u32>>;
     /// Fetches a URL.
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched>;
 

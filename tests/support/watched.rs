@@ -77,6 +77,9 @@ impl System for Watched {
             None => self.real.run(command),
         }
     }
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<u32>> {
+        self.real.lock_holder(path)
+    }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
         self.real.fetch(request)
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
 mod bind;
 mod fetch;
+mod lock;
 mod place;
 mod remove;
 mod run;
@@ -129,6 +130,10 @@ impl System for Real {
 
     fn run(&self, command: &Command) -> Result<Output> {
         run::run(self, command)
+    }
+
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<u32>> {
+        lock::holder(path)
     }
 
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {

@@ -1,5 +1,5 @@
 //! apt and dpkg as far as cases need them. The server's packages are stanzas in /srv/fake-apt/Packages; `apt-get update` copies them.
-//! A stanza may have `Depends: a, b`, `Provides: a`, and `Fails: yes` for a package that can't be configured.
+//! A stanza may have `Depends: a, b`, `Provides: a`, and `Fails: yes` for a package that can't be configured. A .deb is a stanza.
 use super::disk::Body;
 use super::{FakeMachine, answer, refuse};
 use provision::system::{Command, Output};
@@ -31,20 +31,38 @@ pub fn apt_get(machine: &FakeMachine, command: &Command) -> Output {
     }
 }
 
-pub fn apt_cache(machine: &FakeMachine, _: &Command) -> Output {
+pub fn apt_cache(machine: &FakeMachine, command: &Command) -> Output {
+    if command.argv[1] == "madison" {
+        let known = stanzas(machine, LISTS).into_iter().filter(|stanza| stanza.get("Package") == command.argv[2]);
+        let lines = known.map(|stanza| format!("{} | {} | fake\n", stanza.get("Package"), stanza.get("Version")));
+        return answer(0, &lines.collect::<String>());
+    }
     let names: Vec<String> = stanzas(machine, LISTS).iter().map(|stanza| stanza.get("Package")).collect();
     answer(0, &(names.join("\n") + "\n"))
 }
 
-/// `dpkg --configure -a`.
+/// `dpkg-deb --field FILE FIELD...`.
+pub fn dpkg_deb(machine: &FakeMachine, command: &Command) -> Output {
+    match parse(&machine.text(&command.argv[2])).first() {
+        Some(stanza) => {
+            let lines = command.argv[3..].iter().map(|field| format!("{field}: {}\n", stanza.get(field)));
+            answer(0, &lines.collect::<String>())
+        }
+        None => refuse(2, "dpkg-deb: error: it is not a Debian format archive\n"),
+    }
+}
+
+/// `dpkg --configure -a` and `dpkg --remove NAME...`.
 pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
-    if !command.argv.iter().any(|word| word == "--configure") {
+    let (names, flags) = words(command);
+    if flags.contains(&"--remove") {
+        drop_journal(machine);
+        return remove(machine, &names, false);
+    }
+    if !flags.contains(&"--configure") {
         return refuse(2, "dpkg: error: need an action option\n");
     }
-    let journal: Vec<_> = machine.disk().children(Path::new(JOURNAL)).cloned().collect();
-    for file in journal {
-        machine.disk().remove_tree(&file);
-    }
+    drop_journal(machine);
     let mut known = stanzas(machine, STATUS);
     for stanza in &mut known {
         if stanza.get("Status").ends_with("half-configured") || stanza.get("Status").ends_with("unpacked") {
@@ -53,6 +71,13 @@ pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
     }
     write(machine, STATUS, &known);
     answer(0, "")
+}
+
+fn drop_journal(machine: &FakeMachine) {
+    let journal: Vec<_> = machine.disk().children(Path::new(JOURNAL)).cloned().collect();
+    for file in journal {
+        machine.disk().remove_tree(&file);
+    }
 }
 
 fn words(command: &Command) -> (Vec<&str>, Vec<&str>) {
@@ -78,7 +103,7 @@ fn update(machine: &FakeMachine) -> Output {
 
 fn install(machine: &FakeMachine, names: &[&str]) -> Output {
     let mut server = stanzas(machine, LISTS);
-    let mut wanted = Vec::new();
+    let (mut wanted, mut refused) = (Vec::new(), String::new());
     for name in names {
         if name.starts_with('/') {
             let deb = parse(&machine.text(name));
@@ -87,14 +112,36 @@ fn install(machine: &FakeMachine, names: &[&str]) -> Output {
             continue;
         }
         let (bare, version) = name.split_once('=').unwrap_or((name, "*"));
-        let bare = bare.split(':').next().unwrap_or(bare);
+        let (bare, architecture) = bare.split_once(':').unwrap_or((bare, "native"));
+        if !["native", "amd64", "all", "any"].contains(&architecture) {
+            refused += &format!("E: Unable to locate package {name}\n");
+            continue;
+        }
         match server.iter().find(|stanza| stanza.get("Package") == bare) {
-            None => return refuse(100, &format!("E: Unable to locate package {bare}\n")),
+            None => {
+                let provides = |stanza: &&Stanza| stanza.get("Provides").split(", ").any(|name| name == bare);
+                let providers: Vec<String> =
+                    server.iter().filter(provides).map(|stanza| stanza.get("Package")).collect();
+                match providers.as_slice() {
+                    [] => refused += &format!("E: Unable to locate package {name}\n"),
+                    [only] => wanted.push((only.clone(), false)),
+                    several => {
+                        let lines = several.iter().map(|name| format!("  {name} 1\n")).collect::<String>();
+                        refused += &format!(
+                            "Package {bare} is a virtual package provided by:\n{lines}\n\
+                             E: Package '{bare}' has no installation candidate\n"
+                        );
+                    }
+                }
+            }
             Some(stanza) if !stanza.get("Version").starts_with(version.trim_end_matches('*')) => {
-                return refuse(100, &format!("E: Version '{version}' for '{bare}' was not found\n"));
+                refused += &format!("E: Version '{version}' for '{bare}' was not found\n");
             }
             Some(_) => wanted.push((bare.to_owned(), false)),
         }
+    }
+    if !refused.is_empty() {
+        return refuse(100, &refused);
     }
     let mut known = stanzas(machine, STATUS);
     let (mut done, mut failed) = (BTreeSet::new(), Vec::new());

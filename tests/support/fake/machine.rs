@@ -19,6 +19,8 @@ pub struct FakeMachine {
     calls: Mutex<(usize, Option<usize>)>,
     ran: Mutex<Vec<String>>,
     clock: Mutex<Duration>,
+    /// Lock files that others hold: process, and until when.
+    locks: Mutex<Vec<(PathBuf, u32, Duration)>>,
     /// What HTTP servers answer, by URL.
     pub web: Mutex<BTreeMap<String, (u16, Vec<u8>)>>,
 }
@@ -41,6 +43,7 @@ impl FakeMachine {
             calls: Mutex::new((0, None)),
             ran: Mutex::default(),
             clock: Mutex::new(Duration::from_secs(2_000_000)),
+            locks: Mutex::default(),
             web: Mutex::default(),
         }
     }
@@ -116,6 +119,14 @@ impl FakeMachine {
         self.facts.forget();
     }
 
+    /// Has another process hold a lock file for a time.
+    pub fn hold_lock(&self, path: &str, pid: u32, program: &str, time: Duration) {
+        let until = *self.clock.lock().unwrap_or_else(PoisonError::into_inner) + time;
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push((path.into(), pid, until));
+        self.dir(&format!("/proc/{pid}"));
+        self.file(&format!("/proc/{pid}/comm"), &format!("{program}\n"));
+    }
+
     /// Returns how many mutating calls there were since `kill_at`.
     pub fn calls(&self) -> usize {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).0
@@ -169,6 +180,7 @@ impl FakeMachine {
             calls: Mutex::new((0, None)),
             ran: Mutex::default(),
             clock: Mutex::new(*self.clock.lock().unwrap_or_else(PoisonError::into_inner)),
+            locks: Mutex::new(self.locks.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             web: Mutex::new(self.web.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }
@@ -325,6 +337,11 @@ impl System for FakeMachine {
             self.disk().nodes = before;
         }
         self.mutate(|| Ok(output))
+    }
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<u32>> {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(locks.iter().find(|(held, _, until)| held == path && now < *until).map(|(_, pid, _)| *pid))
     }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
         let web = self.web.lock().unwrap_or_else(PoisonError::into_inner);

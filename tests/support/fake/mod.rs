@@ -56,6 +56,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("apt-get", apt::apt_get),
     ("apt-cache", apt::apt_cache),
     ("dpkg", apt::dpkg),
+    ("dpkg-deb", apt::dpkg_deb),
     ("npm", npm::npm),
 ];
 
