@@ -72,13 +72,12 @@ impl Package {
         let (mut changes, mut wanted) = (Vec::new(), Vec::new());
         for name in &self.name.0 {
             let Some(change) = self.difference(name, sys, records)? else { continue };
-            match find(records, name).filter(|found| found.held) {
-                Some(found) => plan.waiting.push(held(name, found, change.to.as_deref().unwrap_or("installed"))),
-                None => {
-                    changes.push(change);
-                    wanted.push(name);
-                }
+            if let Some(found) = find(records, name).filter(|found| found.held) {
+                plan.waiting.push(held(name, found, change.to.as_deref().unwrap_or("installed")));
+                continue;
             }
+            changes.push(change);
+            wanted.push(name);
         }
         if changes.is_empty() {
             return Ok(plan);

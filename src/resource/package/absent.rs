@@ -46,11 +46,7 @@ impl Package {
         let step = Step::telling(changes, move |sys, tell| {
             let packages: Vec<String> = going.iter().map(|going| going.package.clone()).collect();
             let apt = apt(sys, tell, timeout);
-            if alone {
-                apt.remove_alone(&packages)?
-            } else {
-                apt.remove(&packages)?
-            }
+            if alone { apt.remove_alone(&packages) } else { apt.remove(&packages) }?;
             going.iter().try_for_each(|going| state::clear_stamp(sys, KIND, &going.name.0))
         });
         plan.steps.push(step.opaque());

@@ -57,7 +57,9 @@ impl Apt<'_> {
         }
         let complaints = said.unwrap_or_default();
         if output.code == 0 {
-            complaints.iter().for_each(|line| (self.tell)(&format!("`apt-get update` said: {line}")));
+            for line in &complaints {
+                (self.tell)(&format!("`apt-get update` said: {line}"));
+            }
         }
         Ok(Tried { arguments, output, complaints })
     }
@@ -169,8 +171,11 @@ impl Refusal {
     /// Returns the package that apt-get would not install, whatever else it was told to.
     fn package(&self) -> Option<&str> {
         match self {
-            Self::Unknown(name) | Self::Ambiguous(name, _) | Self::NoVersion(name, _) => Some(name),
-            Self::Downgrade(name) | Self::Held(name) => Some(name),
+            Self::Unknown(name)
+            | Self::Ambiguous(name, _)
+            | Self::NoVersion(name, _)
+            | Self::Downgrade(name)
+            | Self::Held(name) => Some(name),
             Self::InTheWay | Self::NoArchive(_) | Self::Failed(_) => None,
         }
     }

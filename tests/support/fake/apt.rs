@@ -35,7 +35,7 @@ pub fn apt_cache(machine: &FakeMachine, command: &Command) -> Output {
     if command.argv[1] == "madison" {
         let known = stanzas(machine, LISTS).into_iter().filter(|stanza| stanza.get("Package") == command.argv[2]);
         let lines = known.map(|stanza| format!("{} | {} | fake\n", stanza.get("Package"), stanza.get("Version")));
-        return answer(0, &lines.collect::<String>());
+        return answer(0, &lines.collect::<Vec<_>>().concat());
     }
     let names: Vec<String> = stanzas(machine, LISTS).iter().map(|stanza| stanza.get("Package")).collect();
     answer(0, &(names.join("\n") + "\n"))
@@ -46,7 +46,7 @@ pub fn dpkg_deb(machine: &FakeMachine, command: &Command) -> Output {
     match parse(&machine.text(&command.argv[2])).first() {
         Some(stanza) => {
             let lines = command.argv[3..].iter().map(|field| format!("{field}: {}\n", stanza.get(field)));
-            answer(0, &lines.collect::<String>())
+            answer(0, &lines.collect::<Vec<_>>().concat())
         }
         None => refuse(2, "dpkg-deb: error: it is not a Debian format archive\n"),
     }
@@ -103,7 +103,7 @@ fn update(machine: &FakeMachine) -> Output {
 
 fn install(machine: &FakeMachine, names: &[&str]) -> Output {
     let mut server = stanzas(machine, LISTS);
-    let (mut wanted, mut refused) = (Vec::new(), String::new());
+    let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for name in names {
         if name.starts_with('/') {
             let deb = parse(&machine.text(name));
@@ -114,34 +114,34 @@ fn install(machine: &FakeMachine, names: &[&str]) -> Output {
         let (bare, version) = name.split_once('=').unwrap_or((name, "*"));
         let (bare, architecture) = bare.split_once(':').unwrap_or((bare, "native"));
         if !["native", "amd64", "all", "any"].contains(&architecture) {
-            refused += &format!("E: Unable to locate package {name}\n");
+            refused.push(format!("E: Unable to locate package {name}\n"));
             continue;
         }
         match server.iter().find(|stanza| stanza.get("Package") == bare) {
             None => {
-                let provides = |stanza: &&Stanza| stanza.get("Provides").split(", ").any(|name| name == bare);
+                let stands_in = |stanza: &&Stanza| stanza.get("Provides").split(", ").any(|name| name == bare);
                 let providers: Vec<String> =
-                    server.iter().filter(provides).map(|stanza| stanza.get("Package")).collect();
+                    server.iter().filter(stands_in).map(|stanza| stanza.get("Package")).collect();
                 match providers.as_slice() {
-                    [] => refused += &format!("E: Unable to locate package {name}\n"),
+                    [] => refused.push(format!("E: Unable to locate package {name}\n")),
                     [only] => wanted.push((only.clone(), false)),
                     several => {
-                        let lines = several.iter().map(|name| format!("  {name} 1\n")).collect::<String>();
-                        refused += &format!(
+                        let lines = several.iter().map(|name| format!("  {name} 1\n")).collect::<Vec<_>>().concat();
+                        refused.push(format!(
                             "Package {bare} is a virtual package provided by:\n{lines}\n\
                              E: Package '{bare}' has no installation candidate\n"
-                        );
+                        ));
                     }
                 }
             }
             Some(stanza) if !stanza.get("Version").starts_with(version.trim_end_matches('*')) => {
-                refused += &format!("E: Version '{version}' for '{bare}' was not found\n");
+                refused.push(format!("E: Version '{version}' for '{bare}' was not found\n"));
             }
             Some(_) => wanted.push((bare.to_owned(), false)),
         }
     }
     if !refused.is_empty() {
-        return refuse(100, &refused);
+        return refuse(100, &refused.concat());
     }
     let mut known = stanzas(machine, STATUS);
     let (mut done, mut failed) = (BTreeSet::new(), Vec::new());
