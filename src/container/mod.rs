@@ -1,6 +1,7 @@
 //! Containers: what a `Driver` can do with one. Only a driver knows whether Proxmox or plain LXC is underneath.
 mod edit;
 pub mod lxc;
+pub mod pct;
 pub mod push;
 mod settings;
 pub mod template;
@@ -8,10 +9,10 @@ pub mod template;
 pub use edit::{Changed, Edit, Effect, Set, changing, edits, fixed};
 pub use settings::{Features, Mount, Net, Settings, Startup};
 
-use crate::error::{Error, Result};
+use crate::error::{Attempt as _, Result};
 use crate::system::System;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What makes, changes and reaches containers. Everything it does passes `sys`; what reads starts no program.
@@ -64,7 +65,7 @@ pub trait Driver: Send + Sync {
     fn limits(&self, sys: &dyn System, settings: &Settings) -> Vec<String>;
 
     /// Returns the directories in which templates are looked for by name; downloaded ones go to the first.
-    fn template_dirs(&self) -> &'static [&'static str];
+    fn template_dirs(&self, sys: &dyn System) -> Result<Vec<PathBuf>>;
 }
 
 /// What there is under an id.
@@ -92,6 +93,10 @@ pub enum What {
     Container,
     /// One of ours that a killed run left half made or half destroyed.
     Unfinished,
+    /// One that somebody's killed `pct create` left half made.
+    Half,
+    /// A template, from which others are cloned.
+    Template,
     /// A virtual machine.
     Machine,
     /// Something on another node of the cluster.
@@ -107,16 +112,8 @@ pub struct Owed {
     pub active: Option<String>,
 }
 
-/// Where Proxmox has its tool.
-const PCT: &str = "/usr/sbin/pct";
-
-/// Returns the driver of this machine.
+/// Returns the driver of this machine: Proxmox's tool where there is one, else plain LXC.
 pub fn driver(sys: &dyn System) -> Result<&'static dyn Driver> {
-    let proxmox = sys.lstat(Path::new(PCT)).is_ok_and(|stat| stat.is_some());
-    if proxmox {
-        return Err(Error::new("looking for a way to make containers")
-            .reason(format!("`{PCT}` is there: this is a Proxmox node, and this version drives plain LXC only"))
-            .remedy("use a Debian machine without Proxmox"));
-    }
-    Ok(&lxc::Lxc)
+    let proxmox = sys.lstat(Path::new(pct::PCT)).attempt(|| format!("reading `{}`", pct::PCT))?.is_some();
+    if proxmox { Ok(&pct::Pct) } else { Ok(&lxc::Lxc) }
 }

@@ -12,7 +12,7 @@ const LARGEST: u64 = 4 << 30;
 
 /// Returns the path of a template: of its own, or in one of the driver's directories. `None` where it is not there.
 pub fn find(sys: &dyn System, driver: &dyn Driver, name: &str) -> Result<Option<PathBuf>> {
-    for path in places(driver, name) {
+    for path in places(sys, driver, name)? {
         if sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some() {
             return Ok(Some(path));
         }
@@ -21,11 +21,11 @@ pub fn find(sys: &dyn System, driver: &dyn Driver, name: &str) -> Result<Option<
 }
 
 /// Returns where a template may be, in the order in which it is looked for.
-pub fn places(driver: &dyn Driver, name: &str) -> Vec<PathBuf> {
+pub fn places(sys: &dyn System, driver: &dyn Driver, name: &str) -> Result<Vec<PathBuf>> {
     if name.starts_with('/') {
-        return vec![PathBuf::from(name)];
+        return Ok(vec![PathBuf::from(name)]);
     }
-    driver.template_dirs().iter().map(|dir| Path::new(dir).join(name)).collect()
+    Ok(driver.template_dirs(sys)?.iter().map(|dir| dir.join(name)).collect())
 }
 
 /// Downloads a template to the first of the driver's directories and returns its path.
@@ -37,7 +37,12 @@ pub fn download(
     sha512: &str,
     timeout: Duration,
 ) -> Result<PathBuf> {
-    let dir = Path::new(driver.template_dirs().first().copied().unwrap_or("/"));
+    let dirs = driver.template_dirs(sys)?;
+    let Some(dir) = dirs.first() else {
+        return Err(Error::new(format!("fetching the template `{url}`"))
+            .reason("no storage of this node holds templates")
+            .remedy("allow `vztmpl` in the content of a storage that has a directory"));
+    };
     let mut parents: Vec<&Path> = dir.ancestors().collect();
     parents.reverse();
     for parent in parents {

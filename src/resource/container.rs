@@ -31,10 +31,12 @@ impl Resource for Container {
             (_, Some(Found { what: What::Elsewhere(node), .. })) => {
                 Err(view.taken(&format!("it is the id of something on the node `{node}`")))
             }
+            (_, Some(Found { what: What::Template, .. })) => Err(view.taken("it is the id of a template")),
             (Want::Absent, None) => Ok(Plan::in_sync()),
             (Want::Absent, Some(found)) => Ok(view.absent(&found)),
             (Want::Present, None) => view.made(&Settings::default()),
             (Want::Present, Some(found)) if found.what == What::Unfinished => view.made(&found.settings),
+            (Want::Present, Some(found)) if found.what == What::Half => view.half_made(),
             (Want::Present, Some(found)) => view.present(&found),
         }
     }
@@ -121,6 +123,19 @@ impl<'a> View<'a, '_> {
         parts.extend(self.settings.nets.iter().map(|net| format!("{} on {net}", net.name)));
         parts.extend(self.settings.mounts.iter().map(|mount| format!("{} from {mount}", mount.target)));
         parts.join("; ")
+    }
+
+    /// One that somebody's killed run left half made: there is nothing in it to lose, but it may be another's.
+    fn half_made(&self) -> Result<Plan<'a>> {
+        let adopted = self.ask.allows(&self.ask.known.allowed.adopt, &self.name);
+        if self.is_ours() || adopted {
+            let mut plan = self.made(&Settings::default())?;
+            plan.remarks.push(self.remark("a killed run left it half made: that is taken away first"));
+            return Ok(plan);
+        }
+        let remedy = format!("to take it away and make it anew, run again with `--adopt {}`", self.name);
+        let waiting = self.wait("a killed run of somebody else left it half made", Some(remedy), self.machine());
+        Ok(Plan { waiting: vec![waiting], ..Plan::default() })
     }
 
     /// One that is there.

@@ -82,7 +82,7 @@ impl Host {
 }
 
 /// Returns the text of a file, `None` where it is not there.
-pub(super) fn text(sys: &dyn System, path: &str) -> Result<Option<String>> {
+pub(in crate::container) fn text(sys: &dyn System, path: &str) -> Result<Option<String>> {
     match sys.read(Path::new(path)) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),

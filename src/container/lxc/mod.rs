@@ -1,13 +1,13 @@
 //! Plain LXC: a container is a directory below `/var/lib/lxc` with a `config` and a `rootfs`.
 mod config;
-mod host;
+pub(super) mod host;
 mod live;
 mod mac;
 mod owed;
 mod read;
-mod ready;
+pub(super) mod ready;
 mod rootfs;
-mod state;
+pub(super) mod state;
 mod store;
 mod write;
 
@@ -23,7 +23,7 @@ use mac::{first_mac, keep_identity, new_mac, with_macs};
 use owed::{owe, owed};
 use ready::not_ready;
 use rootfs::{Rootfs, inside};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::{clear, grant_ids, home, is_file, known_config, lock, no_config, reachable};
 use store::{read_config, rootfs_path, write_config};
@@ -210,15 +210,7 @@ impl Driver for Lxc {
     }
 
     fn enter(&self, id: u32, command: &[String]) -> Vec<String> {
-        let (id, path) = (id.to_string(), format!("PATH={PATH}"));
-        let argv = ["lxc-attach", "-P", LXC_PATH, "-n", &id, "--clear-env", "--keep-var", "TERM"];
-        let environment = ["-v", "HOME=/root", "-v", "USER=root", "-v", "LANG=C.UTF-8", "-v", &path, "--"];
-        let mut argv: Vec<String> = argv.into_iter().chain(environment).map(str::to_owned).collect();
-        if command.is_empty() {
-            argv.extend(["su", "-l"].map(str::to_owned));
-        }
-        argv.extend_from_slice(command);
-        argv
+        enter(id, command)
     }
 
     fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {
@@ -259,12 +251,26 @@ impl Driver for Lxc {
         limits
     }
 
-    fn template_dirs(&self) -> &'static [&'static str] {
-        &["/var/cache/provision/templates", "/var/lib/vz/template/cache"]
+    fn template_dirs(&self, _sys: &dyn System) -> Result<Vec<PathBuf>> {
+        Ok(["/var/cache/provision/templates", "/var/lib/vz/template/cache"].map(PathBuf::from).to_vec())
     }
 }
 
-fn attach<S: AsRef<str>>(id: u32, argv: &[S]) -> Vec<String> {
+/// Returns the argv that runs a command, or a login shell, with root's environment.
+pub(super) fn enter(id: u32, command: &[String]) -> Vec<String> {
+    let (id, path) = (id.to_string(), format!("PATH={PATH}"));
+    let argv = ["lxc-attach", "-P", LXC_PATH, "-n", &id, "--clear-env", "--keep-var", "TERM"];
+    let environment = ["-v", "HOME=/root", "-v", "USER=root", "-v", "LANG=C.UTF-8", "-v", &path, "--"];
+    let mut argv: Vec<String> = argv.into_iter().chain(environment).map(str::to_owned).collect();
+    if command.is_empty() {
+        argv.extend(["su", "-l"].map(str::to_owned));
+    }
+    argv.extend_from_slice(command);
+    argv
+}
+
+/// Returns the argv that runs another one inside, with a cleared environment.
+pub(super) fn attach<S: AsRef<str>>(id: u32, argv: &[S]) -> Vec<String> {
     let id = id.to_string();
     let head = ["lxc-attach", "-P", LXC_PATH, "-n", &id, "--clear-env", "--"].map(str::to_owned);
     head.into_iter().chain(argv.iter().map(|part| part.as_ref().to_owned())).collect()

@@ -8,7 +8,7 @@ use crate::system::{Command, System};
 use std::time::Duration;
 
 /// Returns what a container that boots still lacks.
-pub(super) fn not_ready(sys: &dyn System, id: u32, nets: &[Net]) -> Result<Option<String>> {
+pub(in crate::container) fn not_ready(sys: &dyn System, id: u32, nets: &[Net]) -> Result<Option<String>> {
     if !state::runs_now(sys, id)? {
         return Err(Error::new(format!("waiting for container {id} to boot")).reason("it does not run"));
     }

@@ -11,7 +11,7 @@ const SOCKETS: &str = "/proc/net/unix";
 
 /// Returns what tells this start of a container from every other: the inode of its command socket, and the host's boot.
 /// `None`: it doesn't run.
-pub(super) fn instance(sys: &dyn System, id: u32) -> Result<Option<String>> {
+pub(in crate::container) fn instance(sys: &dyn System, id: u32) -> Result<Option<String>> {
     let sockets =
         sys.facts().get("lxc-sockets", || text(sys, SOCKETS).map(|t| parse_sockets(&t.unwrap_or_default())))?;
     let Some(inode) = sockets.get(&id) else { return Ok(None) };
@@ -21,7 +21,7 @@ pub(super) fn instance(sys: &dyn System, id: u32) -> Result<Option<String>> {
 }
 
 /// Returns whether it runs at this moment, whatever was read before.
-pub(super) fn runs_now(sys: &dyn System, id: u32) -> Result<bool> {
+pub(in crate::container) fn runs_now(sys: &dyn System, id: u32) -> Result<bool> {
     Ok(parse_sockets(&text(sys, SOCKETS)?.unwrap_or_default()).contains_key(&id))
 }
 
@@ -37,7 +37,7 @@ fn parse_sockets(text: &str) -> BTreeMap<u32, String> {
 }
 
 /// Returns the host's id of a running container's first process; `None` where that can't be told.
-pub(super) fn first_process(sys: &dyn System, id: u32) -> Result<Option<u32>> {
+pub(in crate::container) fn first_process(sys: &dyn System, id: u32) -> Result<Option<u32>> {
     let base =
         sys.facts().get("cgroup-base", || text(sys, "/proc/1/cgroup").map(|t| parse_bases(&t.unwrap_or_default())))?;
     for (mount, base) in base.iter() {
@@ -94,7 +94,7 @@ fn child_of_monitor(sys: &dyn System, id: u32) -> Result<Option<u32>> {
 }
 
 /// Returns the targets at which something is mounted for a process.
-pub(super) fn mounted(sys: &dyn System, pid: u32) -> Result<Option<BTreeSet<String>>> {
+pub(in crate::container) fn mounted(sys: &dyn System, pid: u32) -> Result<Option<BTreeSet<String>>> {
     Ok(text(sys, &format!("/proc/{pid}/mountinfo"))?.map(|text| parse_targets(&text)))
 }
 

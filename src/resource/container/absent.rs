@@ -9,8 +9,8 @@ impl<'a> View<'a, '_> {
     pub(super) fn absent(&self, found: &Found) -> Plan<'a> {
         let (id, driver) = (self.id(), self.driver);
         let mut plan = Plan::default();
-        let half = found.what == What::Unfinished;
-        if !self.ask.ours(&self.name) && !half {
+        let half = matches!(found.what, What::Unfinished | What::Half);
+        if !self.ask.ours(&self.name) && found.what != What::Unfinished {
             plan.remarks.push(self.remark("kept: it was not made here"));
         } else if found.settings.protection == Some(true) {
             plan.waiting.push(self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new()));

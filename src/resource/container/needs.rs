@@ -12,7 +12,7 @@ impl View<'_, '_> {
         if asked.url().is_some() || find(self.sys, self.driver, asked.name())?.is_some() {
             return Ok(());
         }
-        let mut places = places(self.driver, asked.name());
+        let mut places = places(self.sys, self.driver, asked.name())?;
         if let Some(coming) =
             places.iter().position(|path| self.ask.pending.coming(&Thing::Path(path.clone())).is_some())
         {

@@ -1,0 +1,274 @@
+//! Proxmox VE: read from the files of its cluster file system and from LXC's state, written by `pct` alone.
+mod cluster;
+mod conf;
+mod read;
+mod recover;
+mod storage;
+mod tool;
+mod write;
+
+use super::lxc::{attach, enter, host::text, ready::not_ready, state};
+use super::{Driver, Edit, Effect, Found, Owed, Set, Settings, What, edits};
+use crate::error::{Error, Result};
+use crate::field::Size;
+use crate::system::{Bind, System, state as stamps};
+use conf::Conf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tool::pct;
+
+/// The driver of Proxmox VE.
+#[derive(Debug, Clone, Copy)]
+pub struct Pct;
+
+/// Where Proxmox has its tool.
+pub(super) const PCT: &str = "/usr/sbin/pct";
+
+/// How long a container has to shut down.
+const SHUTDOWN: Duration = Duration::from_mins(1);
+/// How long a call may take that waits for nothing but the node.
+const CALL: Duration = Duration::from_mins(2);
+
+impl Driver for Pct {
+    fn name(&self) -> &'static str {
+        "pct"
+    }
+
+    fn programs(&self) -> &'static [&'static str] {
+        &[PCT, "/usr/bin/lxc-attach"]
+    }
+
+    fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>> {
+        let Some(conf) = read_conf(sys, id)? else { return cluster::elsewhere(sys, id) };
+        let instance = state::instance(sys, id)?;
+        let mounted = match &instance {
+            Some(_) => state::first_process(sys, id)?.map(|pid| state::mounted(sys, pid)).transpose()?.flatten(),
+            None => None,
+        };
+        let lock = conf.now.get("lock").cloned();
+        let what = match lock.as_deref() {
+            // While `pct create` works it holds the lock of the file as well.
+            Some("create") if instance.is_none() && !cluster::is_at_work(sys, id)? => What::Half,
+            _ if conf.now.get("template").is_some_and(|on| read::is_on(on)) => What::Template,
+            _ => What::Container,
+        };
+        let owed = match &instance {
+            Some(instance) => read::owed(&conf).into_iter().chain(owed_hostname(sys, id, instance)?).collect(),
+            None => Vec::new(),
+        };
+        Ok(Some(Found {
+            lock: lock.filter(|_| what == What::Container),
+            what,
+            settings: read::settings(&conf),
+            owed,
+            running: instance.is_some(),
+            mounted,
+        }))
+    }
+
+    fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {
+        if read_conf(sys, id)?.is_some() {
+            recover::recover(sys, id)?;
+        }
+        let storages = cluster::storages(sys)?;
+        let storage = settings.storage.clone().or_else(|| {
+            let first = storages.iter().find(|storage| storage.holds("rootdir"));
+            first.map(|storage| storage.name.clone())
+        });
+        let storage = storage.ok_or_else(|| {
+            Error::new(format!("making container {id}"))
+                .reason("no storage of this node holds root file systems")
+                .remedy("allow `rootdir` in the content of one, or name it as `storage`")
+        })?;
+        let unprivileged = u8::from(settings.unprivileged != Some(false)).to_string();
+        let rootfs = format!("{storage}:{}", gibibytes(settings.disk.unwrap_or(Size(8 << 30))));
+        let mut argv =
+            ["create", &id.to_string(), &storage::template_name(&storages, template)].map(str::to_owned).to_vec();
+        argv.extend(["--unprivileged", &unprivileged, "--rootfs", &rootfs].map(str::to_owned));
+        let mut conf = Conf::default();
+        for edit in edits(settings, &Found::default()) {
+            if let Some((option, value)) = write::argument(&conf, &edit.set)? {
+                conf.now.insert(option.trim_start_matches("--").to_owned(), value.clone());
+                argv.extend([option, value]);
+            }
+        }
+        pct(sys, argv, timeout)
+    }
+
+    fn set(&self, sys: &dyn System, id: u32, found: &Found, edits: &[Edit]) -> Result<()> {
+        let mut conf = known_conf(sys, id)?;
+        let mut argv = vec!["set".to_owned(), id.to_string()];
+        let least = argv.len();
+        for edit in edits {
+            match &edit.set {
+                Set::Mount(mount) if is_only_gone(edit, found) => {
+                    let pid = state::first_process(sys, id)?.ok_or_else(|| no_process(id))?;
+                    let (source, target) = (Path::new(&mount.source), Path::new(&mount.target));
+                    sys.bind_into(&Bind { pid, source, target, read_only: mount.read_only })?;
+                }
+                set => {
+                    if let Some((option, value)) = write::argument(&conf, set)? {
+                        conf.pending.insert(option.trim_start_matches("--").to_owned(), value.clone());
+                        argv.extend([option, value]);
+                    }
+                }
+            }
+        }
+        if argv.len() > least {
+            pct(sys, argv, CALL)?;
+        }
+        for edit in edits {
+            match &edit.set {
+                Set::Hostname(_) => owe_hostname(sys, id, edit)?,
+                Set::Disk(size) => {
+                    let size = format!("{}M", write::mebibytes("disk", *size)?);
+                    pct(sys, ["resize".to_owned(), id.to_string(), "rootfs".to_owned(), size], CALL)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&self, edit: &Edit, found: &Found) -> Effect {
+        let waits = match &edit.set {
+            Set::Hostname(_) | Set::Features(_) | Set::Nameserver(_) | Set::Searchdomain(_) => true,
+            Set::Mount(mount) => found.settings.mounts.iter().any(|is| is.target == mount.target && is != mount),
+            _ => false,
+        };
+        if found.running && waits { Effect::Restart } else { Effect::Live }
+    }
+
+    fn start(&self, sys: &dyn System, id: u32) -> Result<()> {
+        pct(sys, ["start".to_owned(), id.to_string()], CALL)
+    }
+
+    fn stop(&self, sys: &dyn System, id: u32) -> Result<()> {
+        if !state::runs_now(sys, id)? {
+            return Ok(());
+        }
+        let seconds = SHUTDOWN.as_secs().to_string();
+        let argv = ["shutdown", &id.to_string(), "--timeout", &seconds, "--forceStop", "1"].map(str::to_owned);
+        pct(sys, argv, SHUTDOWN + CALL)
+    }
+
+    fn destroy(&self, sys: &dyn System, id: u32) -> Result<()> {
+        let Some(found) = self.found(sys, id)? else { return Ok(()) };
+        if found.what == What::Half {
+            return recover::recover(sys, id);
+        }
+        self.stop(sys, id)?;
+        pct(sys, ["destroy".to_owned(), id.to_string()], CALL)?;
+        stamps::clear_stamp(sys, "container", &id.to_string())
+    }
+
+    fn vacate(&self, sys: &dyn System, id: u32) -> Result<()> {
+        self.destroy(sys, id)
+    }
+
+    fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()> {
+        let nets = read::settings(&known_conf(sys, id)?).nets;
+        let until = sys.now() + timeout;
+        while let Some(missing) = not_ready(sys, id, &nets)? {
+            if sys.now() >= until {
+                return Err(Error::new(format!("waiting for container {id} to boot"))
+                    .reason(missing)
+                    .remedy(format!("look into it with `provision enter {id}`")));
+            }
+            sys.sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn attach(&self, id: u32, argv: &[String]) -> Vec<String> {
+        attach(id, argv)
+    }
+
+    fn enter(&self, id: u32, command: &[String]) -> Vec<String> {
+        enter(id, command)
+    }
+
+    fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {
+        let Some(conf) = read_conf(sys, id)? else { return Ok(None) };
+        let mac = read::settings(&conf).nets.into_iter().find_map(|net| net.mac);
+        Ok(mac.or_else(|| conf.now.get("rootfs").cloned()))
+    }
+
+    fn limits(&self, _sys: &dyn System, _settings: &Settings) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn template_dirs(&self, sys: &dyn System) -> Result<Vec<PathBuf>> {
+        Ok(cluster::storages(sys)?.iter().filter_map(storage::Storage::templates).collect())
+    }
+}
+
+/// Returns the path of a container's file.
+fn conf_path(id: u32) -> String {
+    format!("/etc/pve/lxc/{id}.conf")
+}
+
+fn read_conf(sys: &dyn System, id: u32) -> Result<Option<Conf>> {
+    Ok(text(sys, &conf_path(id))?.map(|text| Conf::parse(&text)))
+}
+
+fn known_conf(sys: &dyn System, id: u32) -> Result<Conf> {
+    let gone = || Error::new(format!("reading `{}`", conf_path(id))).reason("there is no such container");
+    read_conf(sys, id)?.ok_or_else(gone)
+}
+
+fn no_process(id: u32) -> Error {
+    Error::new(format!("mounting in container {id}")).reason("its first process can't be found")
+}
+
+/// Returns whether a mount is written as asked and was taken away inside: `pct` would find nothing to do.
+fn is_only_gone(edit: &Edit, found: &Found) -> bool {
+    matches!(&edit.set, Set::Mount(mount) if found.running && found.settings.mounts.contains(mount))
+}
+
+/// A new host name is in the file at once and in effect after a restart: the stamp keeps the old one and the start that has it.
+fn owe_hostname(sys: &dyn System, id: u32, edit: &Edit) -> Result<()> {
+    let Some(instance) = state::instance(sys, id)? else { return Ok(()) };
+    if owed_hostname(sys, id, &instance)?.is_some() {
+        return Ok(());
+    }
+    let old = edit.changes.first().and_then(|change| change.from.clone()).unwrap_or_default();
+    stamps::set_stamp(sys, "container", &id.to_string(), &format!("{instance} hostname {old}"))
+}
+
+fn owed_hostname(sys: &dyn System, id: u32, instance: &str) -> Result<Option<Owed>> {
+    let Some(stamp) = stamps::stamp(sys, "container", &id.to_string())? else { return Ok(None) };
+    let noted = stamp.strip_prefix(instance).and_then(|rest| rest.strip_prefix(" hostname "));
+    let is = read_conf(sys, id)?.and_then(|conf| conf.next("hostname").map(str::to_owned));
+    let active = noted.filter(|active| is.as_deref() != Some(*active));
+    Ok(active.map(|active| Owed { field: "hostname".to_owned(), active: Some(active.to_owned()) }))
+}
+
+/// Returns a size as `pct create` takes it: GiB, with a fraction where there is one.
+fn gibibytes(size: Size) -> String {
+    let (whole, rest) = (size.0 >> 30, size.0 & ((1 << 30) - 1));
+    if rest == 0 {
+        return whole.to_string();
+    }
+    // Exact: a fraction of a power of two, at most thirty digits.
+    let mut digits = String::new();
+    let mut rest = rest;
+    while rest > 0 {
+        rest *= 10;
+        digits.push(char::from(b'0' + u8::try_from(rest >> 30).unwrap_or_default()));
+        rest &= (1 << 30) - 1;
+    }
+    format!("{whole}.{digits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_given_in_gibibytes_exactly() {
+        assert_eq!(gibibytes(Size(40 << 30)), "40");
+        assert_eq!(gibibytes(Size(512 << 20)), "0.5");
+        assert_eq!(gibibytes(Size(1025 << 20)), "1.0009765625");
+    }
+}
