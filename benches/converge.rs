@@ -93,7 +93,11 @@ impl Field {
         }
         let field = Self { _scratch: scratch, state_dir, owner: (user.uid, user.gid), files, items };
         let first = field.run(&Real::new(&field.state_dir))?;
-        assert_eq!((first.changed, first.failed), (field.items.len(), 0), "the first run makes everything");
+        assert_eq!(
+            (first.counts.changed, first.counts.failed),
+            (field.items.len(), 0),
+            "the first run makes everything"
+        );
         Ok(field)
     }
 
@@ -122,7 +126,7 @@ impl Field {
 
     fn converge(&self) -> Result<f64> {
         let (tally, time) = self.timed(&Real::new(&self.state_dir))?;
-        assert_eq!((tally.in_sync, tally.changed), (self.items.len(), 0), "nothing is left to do");
+        assert_eq!((tally.counts.in_sync, tally.counts.changed), (self.items.len(), 0), "nothing is left to do");
         Ok(time.as_secs_f64())
     }
 

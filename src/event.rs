@@ -179,6 +179,9 @@ pub struct Started {
     pub command: String,
     /// The version of `provision`.
     pub version: String,
+    /// Who ran it: the user behind sudo, or the one whose process it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub who: String,
 }
 
 /// How a run ended.
@@ -229,6 +232,18 @@ pub struct Counts {
     pub skipped: usize,
     /// Tests that an apply would run.
     pub due: usize,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.in_sync += other.in_sync;
+        self.changed += other.changed;
+        self.waiting += other.waiting;
+        self.failed += other.failed;
+        self.failed_tests += other.failed_tests;
+        self.skipped += other.skipped;
+        self.due += other.due;
+    }
 }
 
 /// Why something differs.

@@ -3,7 +3,7 @@ mod scrub;
 
 use crate::engine::Tally;
 use crate::error::Result;
-use crate::event::{Counts, Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
+use crate::event::{Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
 use crate::id::{Id, Machine};
 use crate::ledger::{Ledger, Writer, rfc3339};
 use crate::report::Reporter;
@@ -163,20 +163,11 @@ impl Hub {
     pub fn end(&self, exit: i32, tally: &Tally) -> Result<Ended> {
         let mut run = self.run();
         let seconds = (self.clock)().duration_since(run.began).unwrap_or_default().as_secs_f64();
-        let counts = Counts {
-            in_sync: tally.in_sync,
-            changed: tally.changed,
-            waiting: tally.waiting,
-            failed: tally.failed,
-            failed_tests: tally.failed_tests,
-            skipped: tally.skipped,
-            due: tally.due,
-        };
         let held = tally.held.iter().filter(|(id, _)| id.kind != "test");
         let mut ended = Ended {
             exit,
             seconds: (seconds * 1000.0).round() / 1000.0,
-            counts,
+            counts: tally.counts,
             held: held.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
             passed: std::mem::take(&mut run.passed),
             waiting: std::mem::take(&mut run.waiting),

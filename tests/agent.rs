@@ -45,7 +45,7 @@ fn an_agent_that_speaks_of_another_machine_is_refused() {
 
 #[test]
 fn an_agent_that_claims_to_have_held_what_is_another_machines_is_refused() {
-    let done = r#"{"done":{"tally":{"in_sync":0,"changed":0,"waiting":0,"failed":0,"failed_tests":0,"skipped":0,"due":0,"held":{"202/file:/x":"d"}},"gates":{},"failed":null,"changed":false,"stopped":null}}\n"#;
+    let done = r#"{"done":{"tally":{"counts":{},"held":{"202/file:/x":"d"}},"gates":{},"failed":null,"changed":false,"stopped":null}}\n"#;
     assert!(refusal(done).contains("it sent a report about 202/file:/x"), "{}", refusal(done));
 }
 

@@ -2,7 +2,7 @@
 use crate::support::run::{Paper, finished, id, look, make, start};
 use provision::engine::Tally;
 use provision::error::Error;
-use provision::event::{Envelope, Event, Label, Outcome, Sink};
+use provision::event::{Counts, Envelope, Event, Label, Outcome, Sink};
 use provision::hub::{Hub, Lane};
 use provision::report::{Checklist, Json, Lines, Style};
 use provision::resource::{Change, Remark};
@@ -14,7 +14,7 @@ const MEMBERS: [(u32, &str); 3] = [(201, "lilly"), (202, "mike"), (203, "clara")
 
 fn lines(command: &str) -> (Arc<Hub>, Paper) {
     let paper = Paper::default();
-    (look(command, Box::new(Lines::new(paper.clone(), false, false))), paper)
+    (look(command, Box::new(Lines::new(paper.clone(), Style::plain(), "web.toml"))), paper)
 }
 
 fn planned(of: &str, label: Label, changes: &[Change]) -> Event {
@@ -80,7 +80,7 @@ fn a_plan_says_once_what_is_alike_in_several_lanes() {
         lane.emit(Event::Behind { after, ids }).unwrap();
     });
     side_by_side(&hub, |lane, number, _| lane.emit(made(&format!("{number}/command:signal"), "")).unwrap());
-    let tally = Tally { changed: 21, in_sync: 9, waiting: 3, due: 3, ..Tally::default() };
+    let tally: Tally = Counts { changed: 21, in_sync: 9, waiting: 3, due: 3, ..Counts::default() }.into();
     hub.end(0, &tally).unwrap();
     assert_eq!(body(&paper), EXPECTED_PLAN);
     assert!(
@@ -130,7 +130,7 @@ fn a_run_that_changes_nothing_prints_three_lines_at_most() {
         let remark = Remark { name: "x".into(), text: "kept: not empty".into() };
         lane.emit(Event::Remark { id: id(&format!("{number}/directory:/x")), remark }).unwrap();
     });
-    hub.end(3, &Tally { in_sync: 292, waiting: 6, ..Tally::default() }).unwrap();
+    hub.end(3, &Counts { in_sync: 292, waiting: 6, ..Counts::default() }.into()).unwrap();
     let expected = "
 web from web.toml
 waiting: {201..203}/gate:claude, host/gate:m365-{lilly,… · `provision plan web.toml` says what to do
@@ -142,7 +142,8 @@ applied: 0 changed, 292 in sync, 6 waiting, 0 failed in 10.0 s · head 000000000
 #[test]
 fn an_apply_shows_its_plan_then_a_line_for_each_change_then_failures_and_the_sums() {
     let (dir, paper) = (tempfile::tempdir().unwrap(), Paper::default());
-    let hub = start(&dir.path().join("state"), "apply", Box::new(Lines::new(paper.clone(), false, false)));
+    let hub =
+        start(&dir.path().join("state"), "apply", Box::new(Lines::new(paper.clone(), Style::plain(), "web.toml")));
     hub.emit(made("directory:/srv", "root:root 0755")).unwrap();
     side_by_side(&hub, |lane, number, _| lane.emit(made(&format!("{number}/package:git"), "")).unwrap());
     hub.emit(Event::PlanEnded).unwrap();
@@ -166,7 +167,8 @@ fn an_apply_shows_its_plan_then_a_line_for_each_change_then_failures_and_the_sum
         lane.emit(Event::Said { id: of, text: "one\ntwo".into() }).unwrap();
     });
     hub.emit(waiting("container:207", "exists and is not ours", "provision apply web.toml --adopt 207")).unwrap();
-    let tally = Tally { changed: 3, in_sync: 280, waiting: 1, failed: 1, skipped: 2, ..Tally::default() };
+    let tally: Tally =
+        Counts { changed: 3, in_sync: 280, waiting: 1, failed: 1, skipped: 2, ..Counts::default() }.into();
     let ended = hub.end(1, &tally).unwrap();
     assert_eq!(format!("\n{}", paper.text().replace(&ended.head[..16], "HEAD")), EXPECTED_APPLY);
 }
@@ -208,7 +210,7 @@ fn a_destroy_says_what_goes_what_stays_and_what_needs_a_word() {
     hub.emit(waiting("container:201", "its data would go with it", "provision destroy web.toml --data 201")).unwrap();
     hub.emit(Event::PlanEnded).unwrap();
     hub.emit(finished(&id("file:/x"), Outcome::Changed { changes: vec![Change::removed("/x", "file, 8 B")] })).unwrap();
-    hub.end(3, &Tally { in_sync: 1, changed: 1, waiting: 1, ..Tally::default() }).unwrap();
+    hub.end(3, &Counts { in_sync: 1, changed: 1, waiting: 1, ..Counts::default() }.into()).unwrap();
     let expected = "
 web from web.toml
 host
@@ -233,7 +235,7 @@ fn tests_say_each_how_they_ended() {
         let outcome = if number == 201 { Outcome::InSync } else { Outcome::Failed { error } };
         lane.emit(finished(&of, outcome)).unwrap();
     });
-    hub.end(1, &Tally { in_sync: 1, failed_tests: 2, ..Tally::default() }).unwrap();
+    hub.end(1, &Counts { in_sync: 1, failed_tests: 2, ..Counts::default() }.into()).unwrap();
     let expected = "
 web from web.toml
 CT201  passed   201/test:inbox  0.5 s
@@ -270,7 +272,7 @@ fn a_status_shows_the_checklist_and_what_is_not_as_it_should_be() {
         lane.emit(planned(&format!("{number}/user:{role}"), label, &[shell])).unwrap();
         lane.emit(end(format!("{number}/user:{role}"), Outcome::Differs { label }, "Base Config")).unwrap();
     });
-    hub.end(3, &Tally { in_sync: 3, changed: 3, waiting: 3, ..Tally::default() }).unwrap();
+    hub.end(3, &Counts { in_sync: 3, changed: 3, waiting: 3, ..Counts::default() }.into()).unwrap();
     let expected = "
               CT201  CT202  CT203
 M365 Account  !      !      !
@@ -321,7 +323,7 @@ impl Write for Closed {
 fn a_closed_pipe_ends_no_run() {
     let style = Style::plain();
     let reporters: [Box<dyn provision::report::Reporter>; 3] = [
-        Box::new(Lines::new(Closed, true, true)),
+        Box::new(Lines::new(Closed, Style { color: true, verbose: true, ..style }, "web.toml")),
         Box::new(Json::new(Closed)),
         Box::new(Checklist::new(Closed, style, Vec::new(), Vec::new(), BTreeSet::new())),
     ];

@@ -6,7 +6,7 @@ mod visit;
 pub use only::matches;
 
 use crate::error::Result;
-use crate::event::{Event, Sink};
+use crate::event::{Counts, Event, Sink};
 use crate::id::Id;
 use crate::item::Item;
 use crate::resource::{Known, Pending};
@@ -47,23 +47,11 @@ pub struct Course {
     behind: BTreeMap<Id, Vec<Id>>,
 }
 
-/// How many names ended how.
+/// What came of a walk over resources.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// As asked.
-    pub in_sync: usize,
-    /// Changed; in a plan: would be.
-    pub changed: usize,
-    /// Waiting for a person.
-    pub waiting: usize,
-    /// Failed.
-    pub failed: usize,
-    /// Failed tests, which end nothing.
-    pub failed_tests: usize,
-    /// Not tried.
-    pub skipped: usize,
-    /// Tests that an apply would run.
-    pub due: usize,
+    /// How many names ended how.
+    pub counts: Counts,
     /// Digests of what was found in sync and that the ledger did not know.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Id, String>,
@@ -72,14 +60,14 @@ pub struct Tally {
 impl Tally {
     /// Adds another one.
     pub fn add(&mut self, other: Self) {
-        self.in_sync += other.in_sync;
-        self.changed += other.changed;
-        self.waiting += other.waiting;
-        self.failed += other.failed;
-        self.failed_tests += other.failed_tests;
-        self.skipped += other.skipped;
-        self.due += other.due;
+        self.counts += other.counts;
         self.held.extend(other.held);
+    }
+}
+
+impl From<Counts> for Tally {
+    fn from(counts: Counts) -> Self {
+        Self { counts, ..Self::default() }
     }
 }
 

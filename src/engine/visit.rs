@@ -30,13 +30,12 @@ impl<'a> Visit<'a> {
             let because = format!("{first} failed");
             return self.end_all(&Outcome::Skipped { because });
         }
-        if self.course.stopped.is_some() || self.scope.sink.interrupted() {
-            self.course.stopped.get_or_insert_with(|| self.ids[0].clone());
+        if self.stops() {
             return Ok(());
         }
         match (self.item.job.kind.as_str(), self.scope.mode) {
             ("test", Mode::Plan) => {
-                self.tally.due += usize::from(self.test_is_due());
+                self.tally.counts.due += usize::from(self.test_is_due());
                 Ok(())
             }
             ("test", Mode::Apply) if !self.test_is_due() => self.end_all(&Outcome::InSync),
@@ -44,10 +43,19 @@ impl<'a> Visit<'a> {
             (_, Mode::Apply) => {
                 let turn = self.scope.turn;
                 let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-                self.apply()
+                // The turn may have been long in coming.
+                if self.stops() { Ok(()) } else { self.apply() }
             }
             _ => self.look(),
         }
+    }
+
+    /// Returns whether the run is asked to end, and notes where it does.
+    fn stops(&mut self) -> bool {
+        if self.course.stopped.is_none() && self.scope.sink.interrupted() {
+            self.course.stopped = Some(self.ids[0].clone());
+        }
+        self.course.stopped.is_some()
     }
 
     pub(super) fn test_is_due(&self) -> bool {
@@ -190,12 +198,12 @@ impl<'a> Visit<'a> {
     pub(super) fn end(&mut self, id: &Id, outcome: Outcome) -> Result<()> {
         let is_test = self.item.job.kind == "test";
         match &outcome {
-            Outcome::InSync => self.tally.in_sync += 1,
-            Outcome::Changed { .. } | Outcome::Differs { .. } => self.tally.changed += 1,
-            Outcome::Waiting { .. } => self.tally.waiting += 1,
-            Outcome::Failed { .. } if is_test => self.tally.failed_tests += 1,
-            Outcome::Failed { .. } => self.tally.failed += 1,
-            Outcome::Skipped { .. } => self.tally.skipped += 1,
+            Outcome::InSync => self.tally.counts.in_sync += 1,
+            Outcome::Changed { .. } | Outcome::Differs { .. } => self.tally.counts.changed += 1,
+            Outcome::Waiting { .. } => self.tally.counts.waiting += 1,
+            Outcome::Failed { .. } if is_test => self.tally.counts.failed_tests += 1,
+            Outcome::Failed { .. } => self.tally.counts.failed += 1,
+            Outcome::Skipped { .. } => self.tally.counts.skipped += 1,
         }
         if outcome == Outcome::InSync {
             if matches!(self.scope.mode, Mode::Plan | Mode::Apply) && self.is_news(id) {

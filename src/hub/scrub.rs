@@ -78,7 +78,11 @@ impl Scrub {
                 self.short(&mut ack.who);
                 self.long(&mut ack.evidence);
             }
-            Event::Started(_) | Event::LaneStarted | Event::PlanEnded | Event::Ended(_) | Event::Unknown => {}
+            Event::Started(started) => {
+                self.short(&mut started.file);
+                self.short(&mut started.who);
+            }
+            Event::LaneStarted | Event::PlanEnded | Event::Ended(_) | Event::Unknown => {}
         }
     }
 

@@ -168,9 +168,9 @@ fn end_all(items: &[Item], outcome: &Outcome, sink: &dyn Sink) -> Result<Tally> 
     for item in items {
         for id in item.ids() {
             match outcome {
-                Outcome::Failed { .. } => tally.failed += 1,
-                Outcome::Waiting { .. } => tally.waiting += 1,
-                _ => tally.skipped += 1,
+                Outcome::Failed { .. } => tally.counts.failed += 1,
+                Outcome::Waiting { .. } => tally.counts.waiting += 1,
+                _ => tally.counts.skipped += 1,
             }
             let (phase, digest) = (item.job.phase.clone(), item.job.digest.clone());
             sink.emit(Event::Finished { id, outcome: outcome.clone(), phase, digest, absent: false })?;

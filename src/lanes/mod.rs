@@ -182,7 +182,7 @@ impl<'a> Fleet<'a> {
     fn on_the_host(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
         let known = (self.known)(Machine::Host, None);
         let tally = converge(items, self.scope(pass, &known, self.sys, sink), course)?;
-        if pass.mode == Mode::Apply && tally.changed > 0 {
+        if pass.mode == Mode::Apply && tally.counts.changed > 0 {
             // A container that was changed may have been restarted: its agent, if it had one, is no more.
             for id in items.iter().filter(|item| item.job.kind == "container").flat_map(Item::ids) {
                 let agent = id.name.parse().ok().and_then(|id: u32| self.agents().remove(&id));

@@ -65,8 +65,13 @@ mod tests {
     use crate::event::Started;
 
     fn envelope() -> Envelope {
-        let started =
-            Started { recipe: "web".into(), file: "web.toml".into(), command: "apply".into(), version: "0.1.0".into() };
+        let started = Started {
+            recipe: "web".into(),
+            file: "web.toml".into(),
+            command: "apply".into(),
+            version: "0.1.0".into(),
+            ..Started::default()
+        };
         Envelope {
             v: 1,
             run: "PROVISION-APPLY20261120-001".into(),

@@ -1,16 +1,17 @@
 //! A run that goes by a clock of its own: half a second passes each time somebody looks at it.
 use provision::engine::Tally;
-use provision::event::{Ended, Event, Outcome, Sink, Started};
+use provision::event::{Counts, Ended, Event, Outcome, Sink, Started};
 use provision::hub::{Clock, Hub};
 use provision::id::{Id, Machine};
 use provision::ledger::{Ledger, Lock, Writer};
 use provision::report::{Reporter, Silent};
 use provision::resource::Change;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
 
 /// What is written by someone who is given away.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +66,13 @@ pub fn look(command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
 }
 
 fn started(command: &str) -> Started {
-    Started { recipe: "web".into(), file: "web.toml".into(), command: command.into(), version: "0.1.0".into() }
+    Started {
+        recipe: "web".into(),
+        file: "web.toml".into(),
+        command: command.into(),
+        version: "0.1.0".into(),
+        ..Started::default()
+    }
 }
 
 /// Makes one recorded run in which these things are changed on a host with the identity `host`.
@@ -95,4 +102,23 @@ pub fn finished(id: &Id, outcome: Outcome) -> Event {
 /// Reads an id.
 pub fn id(text: &str) -> Id {
     text.parse().unwrap()
+}
+
+/// Returns a state directory that is not there yet, in a directory that goes when it is dropped.
+pub fn state_dir() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    (dir, state)
+}
+
+/// Returns where its ledger is.
+pub fn ledger_of(state: &Path) -> PathBuf {
+    state.join("ledger.jsonl")
+}
+
+/// Returns what was found in sync, with these digests.
+pub fn tally(held: &[(&str, &str)]) -> Tally {
+    let held: std::collections::BTreeMap<_, _> =
+        held.iter().map(|(of, digest)| (id(of), (*digest).to_owned())).collect();
+    Tally { counts: Counts { in_sync: held.len(), ..Counts::default() }, held }
 }
