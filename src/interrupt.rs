@@ -26,6 +26,11 @@ pub fn flag() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
+/// Returns whether the flag is raised.
+pub fn is_raised() -> bool {
+    FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
 /// Returns the exit code of a run that a signal ended: 130, 143, 129; `None` where there was none.
 pub fn exit_code() -> Option<i32> {
     match SIGNAL.load(Ordering::Relaxed) {

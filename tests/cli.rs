@@ -1,63 +1,7 @@
 //! The command line: exact output, exit codes, signals, the lock, each on the real machine below a temporary directory.
+use crate::support::place::{Place, Ran, wait_for};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    fn new(recipe: &str) -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        place.recipe(recipe);
-        place
-    }
-
-    fn recipe(&self, recipe: &str) {
-        let root = self.root().display().to_string();
-        fs::write(self.root().join("web.toml"), recipe.replace("ROOT", &root)).unwrap();
-    }
-
-    fn root(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
-        let state = self.root().join("state");
-        command.args(arguments).arg("--state-dir").arg(state).current_dir(self.root()).stdin(Stdio::null());
-        command.env_remove("NO_COLOR").env("TERM", "xterm");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&self.command(arguments).output().unwrap(), self.root())
-    }
-}
-
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    /// Times, references and hashes are of the moment, the root is of this run.
-    fn of(output: &Output, root: &Path) -> Self {
-        let text = |bytes: &[u8]| {
-            let text = String::from_utf8_lossy(bytes).replace(&root.display().to_string(), "ROOT");
-            let cut = |line: &str| match line.rsplit_once(" in ") {
-                Some((head, tail)) if tail.contains("· head ") => format!("{head}\n"),
-                _ => format!("{line}\n"),
-            };
-            text.lines().map(cut).collect::<String>()
-        };
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-    }
-}
+use std::process::{Command, Stdio};
 
 const FILE: &str = "name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"hello\\n\"\n";
 
@@ -304,13 +248,5 @@ fn every_command_has_help_with_an_example() {
         let help = Command::new(env!("CARGO_BIN_EXE_provision")).args(command).arg("--help").output().unwrap();
         let text = String::from_utf8(help.stdout).unwrap();
         assert!(text.contains("Examples:\n  provision "), "{command:?}:\n{text}");
-    }
-}
-
-fn wait_for(path: &Path) {
-    let begun = Instant::now();
-    while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{} never came", path.display());
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

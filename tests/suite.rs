@@ -9,11 +9,14 @@
 )]
 mod accounts_and_files;
 mod agent;
+mod bars;
 mod cli;
 mod containers;
 mod documents;
 mod kinds;
 mod ledger;
+mod ledger_on_disk;
+mod ledger_properties;
 mod real_git;
 mod report;
 mod software;

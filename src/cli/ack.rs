@@ -1,7 +1,8 @@
 //! `ack`: a person says that a gate is passed; the ledger keeps who and when.
-use super::Exit;
 use super::options::Global;
+use super::print::print;
 use super::session::write_ledger;
+use super::{Exit, who};
 use crate::container::driver;
 use crate::error::{Attempt, Error};
 use crate::event::{Event, Sink, Started};
@@ -10,7 +11,6 @@ use crate::id::{Id, Machine};
 use crate::report::Silent;
 use crate::resource::Ack;
 use crate::system::{Real, System};
-use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -37,15 +37,15 @@ impl Args {
         }
         let sys = Real::new(global.state_dir.clone());
         let identity = identity(&sys, self.id.machine)?;
-        let hub = Hub::writing(write_ledger(global, "ack")?, Box::new(Silent));
+        let hub = Hub::writing(write_ledger(global, &format!("ack {}", self.id))?, Box::new(Silent));
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        hub.start(Started { command: "ack".to_owned(), version, ..Started::default() })?;
+        let who = who::runs_this();
+        hub.start(Started { command: "ack".to_owned(), version, who: who.clone(), ..Started::default() })?;
         hub.identify(self.id.machine, &identity)?;
-        let who = who();
         let ack = Ack { who: who.clone(), when: SystemTime::now(), evidence: self.evidence.clone() };
         hub.emit(Event::Acked { id: self.id.clone(), ack })?;
         hub.end(0, &crate::engine::Tally::default())?;
-        writeln!(std::io::stdout(), "{} is passed, says {who}", self.id).attempt(|| "printing".to_owned())?;
+        print(&format!("{} is passed, says {who}\n", self.id))?;
         Ok(0)
     }
 }
@@ -63,12 +63,4 @@ fn identity(sys: &Real, machine: Machine) -> Result<String, Exit> {
             )
         }),
     }
-}
-
-/// Returns who is at the keyboard: the user behind sudo, else the one that runs this.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-fn who() -> String {
-    let behind_sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
-    let running = || users::get_current_username().map(|name| name.to_string_lossy().into_owned());
-    behind_sudo.or_else(running).unwrap_or_else(|| format!("uid {}", users::get_current_uid()))
 }

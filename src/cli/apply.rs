@@ -1,9 +1,10 @@
 //! `apply`: the plan, a question on a terminal, and the changes.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, lines};
+use super::session::{Access, Purpose, Session};
+use super::show::lines;
 use super::{Exit, prompt};
 use crate::engine::Mode;
-use crate::event::{Event, Sink};
+use crate::event::{Counts, Event, Sink};
 use crate::lanes::{Pass, Passed};
 use crate::recipe::SecretsMode;
 
@@ -34,31 +35,28 @@ impl Args {
             secrets: SecretsMode::Required,
             reach: self.reach.clone(),
             allow: &self.allow,
-            show: lines(global),
+            show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let asks = !self.yes && !global.json && prompt::is_somebody_there();
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: false })?;
-            let empty = planned.tally.changed == 0 && planned.tally.due == 0;
+            let empty = planned.tally.counts.changed == 0 && planned.tally.counts.due == 0;
             if planned.stopped.is_some() || empty {
                 return session.end(&planned, false);
             }
             session.warn_of_capacity(&planned)?;
-            if planned.tally.changed > 0 {
+            if planned.tally.counts.changed > 0 {
                 session.hub.emit(Event::PlanEnded)?;
             }
-            if asks && planned.tally.changed > 0 && !prompt::agrees("apply these changes?")? {
+            if asks && planned.tally.counts.changed > 0 && !prompt::agrees("apply these changes?")? {
                 let text = "nothing was changed".to_owned();
                 session.hub.emit(Event::Warned { text })?;
-                return session.end(&Passed { tally: nothing_done(&planned), stopped: None }, false);
+                let counts = Counts { changed: 0, ..planned.tally.counts };
+                return session.end(&Passed { tally: counts.into(), stopped: None }, false);
             }
             let passed = go(Pass { mode: Mode::Apply, destroy: false })?;
             session.end(&passed, false)
         })
     }
-}
-
-fn nothing_done(planned: &Passed) -> crate::engine::Tally {
-    crate::engine::Tally { changed: 0, ..planned.tally.clone() }
 }

@@ -1,6 +1,7 @@
 //! `destroy`: takes away what is ours, in reverse order.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, lines};
+use super::session::{Access, Purpose, Session};
+use super::show::lines;
 use super::{Exit, prompt};
 use crate::engine::Mode;
 use crate::error::Error;
@@ -42,12 +43,12 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &allow,
-            show: lines(global),
+            show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: true })?;
-            if planned.tally.changed == 0 || planned.stopped.is_some() {
+            if planned.tally.counts.changed == 0 || planned.stopped.is_some() {
                 return session.end(&planned, false);
             }
             session.hub.emit(Event::PlanEnded)?;

@@ -1,9 +1,9 @@
 //! `ledger verify`: walks the ledger's chain.
 use super::Exit;
 use super::options::Global;
-use crate::error::{Attempt, Error};
+use super::print::print;
+use crate::error::Error;
 use crate::ledger::Ledger;
-use std::io::Write;
 
 /// Looks at the ledger.
 #[derive(Debug, clap::Subcommand)]
@@ -29,8 +29,8 @@ impl Command {
         let torn = verified.torn.map_or(String::new(), |torn| {
             format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)
         });
-        let text = format!("{}: {} lines, whole{torn}; head {}", path.display(), verified.lines, verified.head);
-        writeln!(std::io::stdout(), "{text}").attempt(|| "printing".to_owned())?;
+        let text = format!("{}: {} lines, whole{torn}; head {}\n", path.display(), verified.lines, verified.head);
+        print(&text)?;
         Ok(0)
     }
 }

@@ -11,11 +11,14 @@ mod ledger;
 mod named;
 mod options;
 mod plan;
+mod print;
 mod prompt;
 mod session;
+mod show;
 mod status;
 mod test;
 mod validate;
+mod who;
 
 use exit::Exit;
 

@@ -1,7 +1,8 @@
 //! `plan`: what an apply would do. Writes nothing, takes no lock.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, lines};
+use super::session::{Access, Purpose, Session};
+use super::show::lines;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
@@ -32,13 +33,13 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &self.allow,
-            show: lines(global),
+            show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {
             let passed = go(Pass { mode: Mode::Plan, destroy: false })?;
             session.warn_of_capacity(&passed)?;
-            let differences = self.check && passed.tally.changed > 0;
+            let differences = self.check && passed.tally.counts.changed > 0;
             session.end(&passed, differences)
         })
     }

@@ -1,18 +1,17 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::{Exit, capacity, facts, named};
+use super::show::Show;
+use super::{Exit, capacity, facts, named, who};
 use crate::container::{driver, push};
-use crate::engine::Tally;
 use crate::error::{Attempt, Error};
-use crate::event::{Event, Sink, Started};
+use crate::event::{Counts, Event, Sink, Started};
 use crate::hub::Hub;
-use crate::id::{Id, Machine};
+use crate::id::Machine;
 use crate::interrupt;
 use crate::item::Item;
 use crate::lanes::{Fleet, Pass, Passed};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
 use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
-use crate::report::{self, Reporter, Style};
 use crate::resource::{Allowed, Known};
 use crate::system::{Real, System};
 use std::collections::BTreeSet;
@@ -44,9 +43,6 @@ pub(super) struct Session {
     allowed: Allowed,
     reach: ReachArgs,
 }
-
-/// Makes a reporter for a recipe.
-pub(super) type Show<'a> = Box<dyn FnOnce(&Recipe, BTreeSet<Id>) -> Box<dyn Reporter> + 'a>;
 
 /// What to open a session for.
 pub(super) struct Purpose<'a> {
@@ -81,7 +77,7 @@ impl Session {
             Access::Write => {
                 // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
                 is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0, &reach, &allowed)?;
-                let ledger = write_ledger(global, purpose.command)?;
+                let ledger = write_ledger(global, &format!("{} {}", purpose.command, args.recipe))?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
                 (recipe, found, Hub::writing(ledger, reporter))
@@ -93,7 +89,9 @@ impl Session {
             file: found.clone(),
             command: purpose.command.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            who: who::runs_this(),
         })?;
+        recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
         let identity = machine_id(&sys);
         hub.identify(Machine::Host, &identity)?;
         let binary = running_binary(&sys, &recipe)?;
@@ -137,7 +135,7 @@ impl Session {
 
     /// Warns where the recipe's containers may take more than this host has; only where something is to change.
     pub(super) fn warn_of_capacity(&self, passed: &Passed) -> Result<(), Error> {
-        if passed.tally.changed == 0 {
+        if passed.tally.counts.changed == 0 {
             return Ok(());
         }
         let free = rustix::fs::statvfs("/var/lib").map_or(0, |disk| disk.f_bavail * disk.f_frsize);
@@ -148,7 +146,7 @@ impl Session {
 
     /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.
     pub(super) fn end(&self, passed: &Passed, differences: bool) -> Result<i32, Exit> {
-        let code = exit_code(&passed.tally, differences);
+        let code = exit_code(passed.tally.counts, differences);
         let code = if passed.stopped.is_some() { interrupt::exit_code().unwrap_or(code) } else { code };
         if let Some(id) = &passed.stopped {
             let text = format!("interrupted; {id} and what comes after it were not tried: run the same command again");
@@ -180,10 +178,10 @@ fn running_binary(sys: &dyn System, recipe: &Recipe) -> Result<push::Binary, Err
     Ok(push::Binary::new(bytes))
 }
 
-fn exit_code(tally: &Tally, differences: bool) -> i32 {
-    match tally {
-        tally if tally.failed + tally.failed_tests > 0 => 1,
-        tally if tally.waiting > 0 => 3,
+fn exit_code(counts: Counts, differences: bool) -> i32 {
+    match counts {
+        Counts { failed, failed_tests, .. } if failed + failed_tests > 0 => 1,
+        Counts { waiting, .. } if waiting > 0 => 3,
         _ if differences => 4,
         _ => 0,
     }
@@ -211,61 +209,13 @@ fn load(
     Ok((recipe, found.to_string()))
 }
 
-/// Takes the lock of the state directory and opens its ledger to write.
+/// Takes the lock of the state directory for a command line and opens its ledger to write.
 pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exit> {
     let lock = Lock::take(&global.state_dir, command, SystemTime::now()).map_err(|error| match error {
         LockError::Held(_) => Exit::Locked(error.into()),
         LockError::Failed(error) => Exit::Failed(error),
     })?;
     Ok(Writer::open(lock)?)
-}
-
-/// Shows a run as lines, or as JSON.
-pub(super) fn lines(global: &Global) -> Show<'_> {
-    let out = std::io::stdout();
-    Box::new(move |_, _| {
-        if global.json {
-            return Box::new(report::Json::new(out));
-        }
-        Box::new(report::Lines::new(out, global.color(), global.verbose).width(terminal_width()))
-    })
-}
-
-/// Shows the checklist, or JSON.
-pub(super) fn checklist(global: &Global) -> Show<'_> {
-    let out = std::io::stdout();
-    Box::new(move |recipe, failed| {
-        if global.json {
-            return Box::new(report::Json::new(out));
-        }
-        let style = Style { color: global.color(), width: terminal_width(), verbose: global.verbose };
-        Box::new(report::Checklist::new(out, style, recipe.phases.clone(), lanes(recipe), failed))
-    })
-}
-
-/// Shows nothing.
-pub(super) fn silence<'a>() -> Show<'a> {
-    Box::new(|_, _| Box::new(report::Silent))
-}
-
-/// Returns the columns of the terminal; 100 where there is none.
-fn terminal_width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).map_or(100, |columns| columns.max(20))
-}
-
-/// Returns the names of a recipe's lanes, in the order of their first stage.
-fn lanes(recipe: &Recipe) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for stage in &recipe.stages {
-        let Stage::Lanes(lanes) = stage else { continue };
-        for lane in lanes {
-            if !names.contains(&lane.name) {
-                names.push(lane.name.clone());
-            }
-        }
-    }
-    names
 }
 
 fn machine_id(sys: &dyn System) -> String {

@@ -1,7 +1,8 @@
 //! `status`: the checklist, phases and lanes, from the machine.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, checklist};
+use super::session::{Access, Purpose, Session};
+use super::show::checklist;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;

@@ -1,7 +1,8 @@
 //! `test`: runs the tests of a recipe.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, lines};
+use super::session::{Access, Purpose, Session};
+use super::show::lines;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
@@ -25,7 +26,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &AllowArgs::default(),
-            show: lines(global),
+            show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {

@@ -1,10 +1,10 @@
 //! `validate`: reads a recipe and says what is wrong with it. Touches no machine.
 use super::Exit;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
-use super::session::{Access, Purpose, Session, silence};
-use crate::error::Attempt;
+use super::print::print;
+use super::session::{Access, Purpose, Session};
+use super::show::silence;
 use crate::recipe::SecretsMode;
-use std::io::Write;
 
 /// Reads a recipe and everything that it includes, and names every mistake. Looks at no machine.
 #[derive(Debug, clap::Args)]
@@ -29,14 +29,10 @@ impl Args {
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let count = session.items().map(|item| item.ids().len()).sum::<usize>();
-        writeln!(
-            std::io::stdout(),
-            "{}: `{}` is right: {count} resource{}",
-            session.found,
-            session.recipe.name,
-            if count == 1 { "" } else { "s" }
-        )
-        .attempt(|| "printing".to_owned())?;
+        let warnings = session.recipe.warnings.iter().map(|text| format!("warning: {text}\n"));
+        let (found, name, s) = (&session.found, &session.recipe.name, if count == 1 { "" } else { "s" });
+        let right = format!("{found}: `{name}` is right: {count} resource{s}\n");
+        print(&warnings.chain([right]).collect::<String>())?;
         Ok(0)
     }
 }

@@ -64,15 +64,19 @@ fn find_in(
     let bare = !name.contains('/');
     let places: &[(&Path, Origin)] =
         if bare { &[(here, Origin::Here), (machine, Origin::Machine)] } else { &[(here, Origin::Here)] };
+    let mut is_directory = false;
     for (directory, origin) in places {
         for name in &names {
             let path = directory.join(name);
             let (Some(parent), Some(file)) = (path.parent(), path.file_name().and_then(|file| file.to_str())) else {
+                is_directory |= path.is_dir();
                 continue;
             };
             let files = Directory(parent.to_path_buf());
-            if !matches!(files.read(file), Err(Unread::Missing | Unread::NotAFile)) {
-                return Ok(Found { path, files: Box::new(files), origin: *origin });
+            match files.read(file) {
+                Err(Unread::Missing) => {}
+                Err(Unread::NotAFile) if path.is_dir() => is_directory = true,
+                Ok(_) | Err(_) => return Ok(Found { path, files: Box::new(files), origin: *origin }),
             }
         }
     }
@@ -81,6 +85,10 @@ fn find_in(
         return Ok(Found { path: name.into(), files: Box::new(Embedded(shipped)), origin: Origin::Binary });
     }
     let error = Error::new(format!("looking for the recipe `{name}`"));
+    if is_directory {
+        let remedy = "name a recipe, such as a `.toml` file in it";
+        return Err(error.reason("it is a directory").remedy(remedy));
+    }
     if !bare {
         return Err(error.reason("there is no such file"));
     }
@@ -117,6 +125,14 @@ mod tests {
         assert_eq!(origin("web"), Ok(Origin::Here));
         assert_eq!(origin("./web"), Ok(Origin::Here));
         assert!(origin("./eidolons").is_err(), "a path is a path");
+    }
+
+    #[test]
+    fn a_directory_is_no_recipe_and_is_called_what_it_is() {
+        for name in ["/etc", "/etc/", "/", ".", "src"] {
+            let error = find_in(name, Path::new(""), Path::new("/nowhere"), IN_BINARY).unwrap_err();
+            assert_eq!(error.causes, ["it is a directory"], "{name}");
+        }
     }
 
     #[test]

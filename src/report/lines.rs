@@ -1,7 +1,7 @@
 //! A run as lines of text: the plan, a line for each finished change, failures in full, a last line with the sums.
 use super::failure::failed_text;
 use super::plan::Plan;
-use super::style::{Hue, Style, columns};
+use super::style::{Hue, Style, columns, cut};
 use super::{Reporter, change, summary};
 use crate::error::Error;
 use crate::event::{Ended, Envelope, Event, Outcome, Started};
@@ -19,6 +19,7 @@ const NAMED: usize = 4;
 pub struct Lines<W> {
     out: W,
     style: Style,
+    recipe: String,
     started: Started,
     /// What is planned; what waits later and was not said is added.
     plan: Plan,
@@ -42,12 +43,13 @@ enum Phase {
 }
 
 impl<W: Write + Send> Lines<W> {
-    /// Returns a reporter that writes to `out`; `verbose` says of every lane what is alike in several, and what passed.
-    pub fn new(out: W, color: bool, verbose: bool) -> Self {
-        let style = Style { color, verbose, ..Style::plain() };
+    /// Returns a reporter that writes to `out`. `recipe` is what a person gave on the command line: commands that are
+    /// proposed name it so.
+    pub fn new(out: W, style: Style, recipe: &str) -> Self {
         Self {
             out,
             style,
+            recipe: recipe.to_owned(),
             started: Started::default(),
             plan: Plan::default(),
             phase: Phase::Planning,
@@ -57,13 +59,6 @@ impl<W: Write + Send> Lines<W> {
             skipped: BTreeMap::new(),
             lane_width: "host".len(),
         }
-    }
-
-    /// Keeps to lines of that many columns.
-    #[must_use]
-    pub fn width(mut self, columns: usize) -> Self {
-        self.style.width = columns;
-        self
     }
 
     /// Who closed the pipe does not want to know; the run goes on.
@@ -152,12 +147,9 @@ impl<W: Write + Send> Lines<W> {
         if waiting.is_empty() {
             return String::new();
         }
-        let hint = format!(" · `provision plan {}` says what to do", self.started.file);
+        let hint = format!(" · `provision plan {}` says what to do", self.recipe);
         let room = self.style.width.saturating_sub(columns(&hint) + "waiting: ".len());
-        let mut names = waiting.join(", ");
-        if columns(&names) > room {
-            names = names.chars().take(room.saturating_sub(1)).chain(['…']).collect();
-        }
+        let names = cut(&waiting.join(", "), room);
         format!("{} {names}{hint}\n", self.style.paint(Hue::Look, "waiting:"))
     }
 }

@@ -1,19 +1,25 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
 mod alike;
+mod bars;
+mod cell;
 mod change;
 mod checklist;
+mod entry;
 mod failure;
+mod group;
 mod json;
 mod lines;
 mod plan;
+mod stage;
 mod style;
 mod summary;
+mod table;
 
-pub use checklist::{Cell, Checklist, Mark, checklist};
+pub use bars::{Above, Bars, Terminal};
+pub use checklist::Checklist;
 pub use failure::error_text;
 pub use json::Json;
 pub use lines::Lines;
-pub use plan::{Labels, Plan};
 pub use style::Style;
 
 use crate::event::Envelope;

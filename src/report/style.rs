@@ -53,6 +53,14 @@ pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
+/// Returns as much of a text as fits into so many columns; `…` says that there was more.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain((most > 0).then_some('…')).collect()
+}
+
 /// Returns lines, each with blanks before it.
 pub(super) fn indented<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, blanks: usize) -> String {
     lines.into_iter().fold(String::new(), |mut text, line| {

@@ -6,6 +6,8 @@ pub mod contract;
 pub mod deed;
 pub mod fake;
 pub mod killed;
+pub mod place;
+pub mod pty;
 pub mod real_container;
 pub mod recorder;
 pub mod run;

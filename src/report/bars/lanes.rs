@@ -1,0 +1,213 @@
+//! Which lanes are at work, on what and since when, and how far the run has come.
+use super::super::stage::{self, Name};
+use super::super::style::{Hue, Style, columns as width, cut};
+use super::super::{alike, change};
+use super::row::Row;
+use crate::event::{Envelope, Event, Outcome};
+use crate::id::Id;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
+
+/// A terminal with fewer columns or rows shows no bars.
+const FEWEST: (usize, usize) = (20, 4);
+/// What indicatif puts between a row's name and its text: an age of six columns and two blanks.
+const AGE: usize = 8;
+
+pub(super) struct Lanes {
+    style: Style,
+    /// How many lanes the run has.
+    all: usize,
+    is_interrupted: fn() -> bool,
+    since: Option<Instant>,
+    at_work: BTreeMap<Name, Work>,
+    /// What a plan named and is not done yet, and how much it was.
+    to_do: HashSet<Id>,
+    planned: usize,
+    is_changing: bool,
+    looked_at: usize,
+    differ: usize,
+    waiting: usize,
+    failed: usize,
+}
+
+/// What a lane does.
+struct Work {
+    since: Instant,
+    /// What it looked at last, and is not done with before it looks at something else.
+    on: Vec<Id>,
+    /// `None`: between two steps.
+    step: Option<Step>,
+}
+
+struct Step {
+    sign: &'static str,
+    hue: Hue,
+    ids: Vec<Id>,
+    /// Which fields are changed, where it is not the whole.
+    what: String,
+}
+
+impl Lanes {
+    pub(super) fn new(style: Style, all: usize, is_interrupted: fn() -> bool) -> Self {
+        Self {
+            style,
+            all,
+            is_interrupted,
+            since: None,
+            at_work: BTreeMap::new(),
+            to_do: HashSet::new(),
+            planned: 0,
+            is_changing: false,
+            looked_at: 0,
+            differ: 0,
+            waiting: 0,
+            failed: 0,
+        }
+    }
+
+    /// Returns whether any lane, or what is in none, is at work.
+    pub(super) fn are_at_work(&self) -> bool {
+        !self.at_work.is_empty()
+    }
+
+    /// Nothing is at work, until the next event.
+    pub(super) fn rest(&mut self) {
+        self.at_work.clear();
+        self.since = None;
+    }
+
+    /// Takes in an event that happened just now.
+    pub(super) fn take(&mut self, envelope: &Envelope, now: Instant) {
+        let lane = stage::name(envelope.lane.as_deref());
+        match &envelope.event {
+            Event::LaneStarted => {
+                // What stands in no lane waits for all lanes, and they for it.
+                self.leave(&None);
+                self.work(lane, now).step = None;
+            }
+            Event::LaneEnded { .. } => self.leave(&lane),
+            Event::Checking { ids } => {
+                self.leave(&lane);
+                self.looked_at += ids.len();
+                let step = Step { sign: "·", hue: Hue::Faint, ids: ids.clone(), what: String::new() };
+                let work = self.work(lane, now);
+                (work.on, work.step) = (ids.clone(), Some(step));
+            }
+            Event::Applying { ids, changes } => {
+                let (sign, hue) = change::sign(changes);
+                let what = if sign == "~" { change::brief(changes) } else { String::new() };
+                self.work(lane, now).step = Some(Step { sign, hue, ids: ids.clone(), what });
+            }
+            Event::Finished { id, outcome, .. } => {
+                if self.is_changing {
+                    self.to_do.remove(id);
+                }
+                match outcome {
+                    Outcome::Waiting { .. } => self.waiting += 1,
+                    Outcome::Failed { .. } => self.failed += 1,
+                    Outcome::Differs { .. } => self.differ += 1,
+                    Outcome::InSync | Outcome::Changed { .. } | Outcome::Skipped { .. } => {}
+                }
+                if self.at_work.contains_key(&lane) {
+                    self.work(lane, now).step = None;
+                }
+            }
+            Event::Planned { id, .. } => self.to_do.extend([id.clone()]),
+            Event::PlanEnded => {
+                (self.is_changing, self.planned) = (true, self.to_do.len());
+                (self.differ, self.waiting, self.failed) = (0, 0, 0);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns what a lane does, from now on.
+    fn work(&mut self, lane: Name, since: Instant) -> &mut Work {
+        self.since.get_or_insert(since);
+        let work = self.at_work.entry(lane).or_insert_with(|| Work { since, on: Vec::new(), step: None });
+        work.since = since;
+        work
+    }
+
+    /// A lane is done with what it looked at last.
+    fn leave(&mut self, lane: &Name) {
+        let on = self.at_work.remove(lane).map(|work| work.on).unwrap_or_default();
+        if self.is_changing {
+            for id in &on {
+                self.to_do.remove(id);
+            }
+        }
+    }
+
+    /// Returns the rows for a terminal of that size: half of it at most, the sums last.
+    pub(super) fn block(&self, columns: usize, rows: usize, now: Instant) -> Vec<String> {
+        if columns < FEWEST.0 || rows < FEWEST.1 {
+            return Vec::new();
+        }
+        // In the last column a terminal may or may not begin a new row.
+        let columns = columns - 1;
+        let room = rows / 2 - 1;
+        let fit = if self.at_work.len() <= room { room } else { room.saturating_sub(1).max(1) };
+        let shown: Vec<(&str, &Work)> = self.at_work.iter().take(fit).map(|(lane, work)| (name(lane), work)).collect();
+        let names = shown.iter().map(|(name, _)| width(name)).chain(["total".len()]);
+        let left = names.max().unwrap_or_default().min(columns / 3);
+        let padded = |name: &str| format!("{:left$}", cut(name, left));
+        let line = |(name, work): &(&str, &Work)| {
+            let text = self.step(work.step.as_ref(), columns.saturating_sub(left + AGE));
+            let age = now.saturating_duration_since(work.since);
+            Row { name: &padded(name), age, done: None, text: &text }.in_columns(columns)
+        };
+        let mut block: Vec<String> = shown.iter().map(line).collect();
+        let more = self.at_work.len() - shown.len();
+        if more > 0 && block.len() < room {
+            block.push(cut(&format!("… {more} more at work"), columns));
+        }
+        block.push(self.sums(&padded("total"), left, columns, now));
+        block
+    }
+
+    fn step(&self, step: Option<&Step>, room: usize) -> String {
+        let Some(step) = step else { return cut("waits for its turn or its container", room) };
+        let ids = alike::ids(&step.ids.iter().collect::<Vec<_>>());
+        // A tab has no width of its own.
+        let text = format!("{ids}  {}", step.what).replace(char::is_control, " ");
+        format!("{} {}", self.style.paint(step.hue, step.sign), cut(text.trim_end(), room.saturating_sub(2)))
+    }
+
+    fn sums(&self, name: &str, left: usize, columns: usize, now: Instant) -> String {
+        let bar = match columns {
+            _ if self.planned == 0 => 0,
+            ..60 => 0,
+            60..100 => 10,
+            _ => 30,
+        };
+        let done = self.planned.saturating_sub(self.to_do.len());
+        let mut parts = if self.is_changing {
+            vec![format!("{done} of {} done", self.planned)]
+        } else {
+            vec![format!("{} looked at", self.looked_at)]
+        };
+        for (count, word) in [(self.differ, "differ"), (self.waiting, "waiting"), (self.failed, "failed")] {
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        let mut text = parts.join(", ");
+        let lanes = self.at_work.keys().flatten().count();
+        if lanes > 0 {
+            text = format!("{text} · {lanes} of {} lanes at work", self.all.max(lanes));
+        }
+        if (self.is_interrupted)() {
+            text = format!("ends after these steps · {text}");
+        }
+        let taken = left + AGE + if bar > 0 { bar + 3 } else { 0 };
+        let text = cut(&text, columns.saturating_sub(taken));
+        let age = self.since.map_or_else(Default::default, |since| now.saturating_duration_since(since));
+        let done = (bar > 0).then_some((done as u64, self.planned as u64, bar));
+        Row { name, age, done, text: &text }.in_columns(columns)
+    }
+}
+
+fn name(lane: &Name) -> &str {
+    lane.as_ref().map_or("host", |(_, _, name)| name)
+}

@@ -1,0 +1,68 @@
+//! A directory with a recipe, in which the binary runs with a state directory of its own.
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new(recipe: &str) -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        place.recipe(recipe);
+        place
+    }
+
+    pub fn recipe(&self, recipe: &str) {
+        let root = self.root().display().to_string();
+        fs::write(self.root().join("web.toml"), recipe.replace("ROOT", &root)).unwrap();
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
+        let state = self.root().join("state");
+        command.args(arguments).arg("--state-dir").arg(state).current_dir(self.root()).stdin(Stdio::null());
+        command.env_remove("NO_COLOR").env("TERM", "xterm");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().unwrap(), self.root())
+    }
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Times, references and hashes are of the moment, the root is of this run.
+    pub fn of(output: &Output, root: &Path) -> Self {
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).replace(&root.display().to_string(), "ROOT");
+            let cut = |line: &str| match line.rsplit_once(" in ") {
+                Some((head, tail)) if tail.contains("· head ") => format!("{head}\n"),
+                _ => format!("{line}\n"),
+            };
+            text.lines().map(cut).collect::<String>()
+        };
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+pub fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
