@@ -66,9 +66,9 @@ fn what_needs_no_word_counts_as_a_change_beside_what_waits() {
     let machine = host_with(&container("512MiB", false), &mut known);
     let edited = container("1GiB", true);
     let tally = planned(&edited, &known, &machine);
-    assert_eq!((tally.changed, tally.waiting), (1, 1), "an apply goes on though something waits");
+    assert_eq!((tally.counts.changed, tally.counts.waiting), (1, 1), "an apply goes on though something waits");
     assert_eq!(apply(&edited, &mut known, &machine).unwrap().ends(), [WAITS]);
-    assert_eq!(planned(&edited, &known, &machine).changed, 0);
+    assert_eq!(planned(&edited, &known, &machine).counts.changed, 0);
 }
 
 #[test]

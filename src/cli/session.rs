@@ -6,7 +6,7 @@ use crate::container::{driver, push};
 use crate::error::{Attempt, Error};
 use crate::event::{Counts, Event, Sink, Started};
 use crate::hub::Hub;
-use crate::id::Machine;
+use crate::id::{Id, Machine};
 use crate::interrupt;
 use crate::item::Item;
 use crate::lanes::{Fleet, Pass, Passed};

@@ -117,7 +117,7 @@ impl<'a> Visit<'a> {
             let outcome = if let Some(waiting) = plan.waiting.iter().find(|waiting| waiting.name == id.name) {
                 self.hold(waiting, &id);
                 // What needs no person's word is changed all the same.
-                self.tally.changed += usize::from(differing.contains(id.name.as_str()));
+                self.tally.counts.changed += usize::from(differing.contains(id.name.as_str()));
                 waits(waiting)
             } else if differing.contains(id.name.as_str()) {
                 Outcome::Differs { label: self.label(&id) }
