@@ -62,7 +62,7 @@ impl Item {
             return Err(Error::new(format!("reading a job: unknown kind `{}`", job.kind)));
         };
         let resource = kind
-            .from_json(job.fields.clone())
+            .from_json(&job.fields)
             .map_err(|error| Error::new(format!("reading a job: the fields of a {}", job.kind)).because(&error))?;
         Ok(Self { job, resource })
     }

@@ -189,7 +189,7 @@ fn keys_are_never_read_or_written_through_a_users_link() {
 #[test]
 fn fields_that_contradict_each_other_are_mistakes() {
     let mistakes = |name: &str, fields: Value| {
-        let resource = kind(name).unwrap().from_json(fields).unwrap();
+        let resource = kind(name).unwrap().from_json(&fields).unwrap();
         resource.mistakes().into_iter().map(|mistake| mistake.key.unwrap_or("")).collect::<Vec<_>>()
     };
     let sha256 = "0".repeat(64);

@@ -128,7 +128,7 @@ fn a_real_clone_that_fails_says_what_git_said_and_leaves_nothing() {
     let path = world.directory.path().join("app");
     let (path, url) = (path.display().to_string(), "https://127.0.0.1:1/x.git");
     let fields = serde_json::json!({ "path": path, "url": url, "credential": "s3cret-token" });
-    let resource = provision::resource::kind("git").unwrap().from_json(fields).unwrap();
+    let resource = provision::resource::kind("git").unwrap().from_json(&fields).unwrap();
     let (known, pending, none, fresh) = Default::default();
     let ask = provision::resource::Ask {
         want: provision::resource::Want::Present,

@@ -30,7 +30,7 @@ fn item(kind: &str, fields: Value) -> Item {
     .unwrap()
 }
 
-fn mistakes(kind_name: &str, fields: Value) -> Vec<(Option<&'static str>, String)> {
+fn mistakes(kind_name: &str, fields: &Value) -> Vec<(Option<&'static str>, String)> {
     let resource = kind(kind_name).unwrap().from_json(fields).unwrap();
     resource.mistakes().into_iter().map(|mistake| (mistake.key, mistake.message)).collect()
 }
@@ -258,15 +258,15 @@ fn what_contradicts_itself_is_a_mistake_at_its_key() {
     let keys =
         |found: Vec<(Option<&'static str>, String)>| found.into_iter().map(|(key, _)| key.unwrap()).collect::<Vec<_>>();
     let template = json!({ "name": "a@.service", "content": "[Install]\n", "enabled": true, "active": true });
-    assert_eq!(keys(mistakes("unit", template)), ["enabled", "active"]);
-    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "content": "x", "source": "y" }))), ["source"]);
-    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "template": true }))), ["template"]);
-    assert_eq!(keys(mistakes("unit", json!({ "name": "a.service", "masked": true, "active": true }))), ["masked"]);
+    assert_eq!(keys(mistakes("unit", &template)), ["enabled", "active"]);
+    assert_eq!(keys(mistakes("unit", &json!({ "name": "a.service", "content": "x", "source": "y" }))), ["source"]);
+    assert_eq!(keys(mistakes("unit", &json!({ "name": "a.service", "template": true }))), ["template"]);
+    assert_eq!(keys(mistakes("unit", &json!({ "name": "a.service", "masked": true, "active": true }))), ["masked"]);
     let once = json!({ "name": "a.service", "content": "[Service]\nType=oneshot\n", "active": true, "enabled": true });
-    assert_eq!(keys(mistakes("unit", once)), ["active", "enabled"]);
-    assert_eq!(keys(mistakes("package", json!({ "name": "git", "url": "https://x/y.deb" }))), ["url"]);
-    assert_eq!(keys(mistakes("package", json!({ "name": "git", "sha256": "0".repeat(64) }))), ["sha256"]);
-    assert_eq!(keys(mistakes("npm", json!({ "name": "x", "registry": "registry.example" }))), ["registry"]);
+    assert_eq!(keys(mistakes("unit", &once)), ["active", "enabled"]);
+    assert_eq!(keys(mistakes("package", &json!({ "name": "git", "url": "https://x/y.deb" }))), ["url"]);
+    assert_eq!(keys(mistakes("package", &json!({ "name": "git", "sha256": "0".repeat(64) }))), ["sha256"]);
+    assert_eq!(keys(mistakes("npm", &json!({ "name": "x", "registry": "registry.example" }))), ["registry"]);
     let plain = json!({ "name": ["a@one.service", "b.timer"], "enabled": true, "active": true, "settle": "2s" });
-    assert!(mistakes("unit", plain).is_empty());
+    assert!(mistakes("unit", &plain).is_empty());
 }

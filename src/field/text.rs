@@ -1,7 +1,6 @@
 //! How a scalar or a list of a recipe becomes a field.
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
-use std::marker::PhantomData;
 
 /// A field that is read from a string, or from a number where an expression gave one.
 pub trait Field: Sized {
@@ -29,23 +28,50 @@ pub(crate) use deserialize_field;
 
 /// Reads any `Field`.
 pub(crate) fn read<'de, T: Field, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    struct Scalar<T>(PhantomData<T>);
-    impl<T: Field> Visitor<'_> for Scalar<T> {
-        type Value = T;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(T::EXPECTED)
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-            T::from_text(text).map_err(E::custom)
-        }
-        fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-            T::from_number(number).map_err(E::custom)
-        }
-        fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-            i64::try_from(number).map_err(|_| "too large".to_owned()).and_then(T::from_number).map_err(E::custom)
+    let mut read = Err(String::new());
+    let mut take = |given: Given<'_>| {
+        read = given.field();
+        read.as_ref().map(drop).map_err(String::clone)
+    };
+    from.deserialize_any(Scalar { expected: T::EXPECTED, take: &mut take })?;
+    read.map_err(D::Error::custom)
+}
+
+/// What a scalar of a recipe is.
+enum Given<'a> {
+    Text(&'a str),
+    Number(i64),
+}
+
+impl Given<'_> {
+    fn field<T: Field>(self) -> Result<T, String> {
+        match self {
+            Self::Text(text) => T::from_text(text),
+            Self::Number(number) => T::from_number(number),
         }
     }
-    from.deserialize_any(Scalar(PhantomData))
+}
+
+/// Hands a scalar on. It knows no type of field, so that it is compiled once and not for each.
+struct Scalar<'t> {
+    expected: &'static str,
+    take: &'t mut dyn FnMut(Given<'_>) -> Result<(), String>,
+}
+
+impl Visitor<'_> for Scalar<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        (self.take)(Given::Text(text)).map_err(E::custom)
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        (self.take)(Given::Number(number)).map_err(E::custom)
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.visit_i64(i64::try_from(number).map_err(|_| E::custom("too large"))?)
+    }
 }
 
 /// Any text.
@@ -78,38 +104,53 @@ deserialize_field!(Text);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names<T>(pub Vec<T>);
 
-impl<'de, T: Deserialize<'de> + PartialEq> Deserialize<'de> for Names<T> {
+impl<'de, T: Field + PartialEq> Deserialize<'de> for Names<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OneOrMany<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de> + PartialEq> Visitor<'de> for OneOrMany<T> {
-            type Value = Names<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
+        let mut names = Vec::new();
+        let mut take = |given: Given<'_>| {
+            let name = given.field()?;
+            if names.contains(&name) {
+                return Err("the same name twice".to_owned());
             }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Names<T>, E> {
-                Ok(Names(vec![T::deserialize(text.into_deserializer())?]))
-            }
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Names<T>, E> {
-                Ok(Names(vec![T::deserialize(number.into_deserializer())?]))
-            }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Names<T>, E> {
-                Ok(Names(vec![T::deserialize(number.into_deserializer())?]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Names<T>, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element::<T>()? {
-                    if names.contains(&name) {
-                        return Err(A::Error::custom("the same name twice"));
-                    }
-                    names.push(name);
-                }
-                if names.is_empty() {
-                    return Err(A::Error::custom("an empty list: at least one name is needed"));
-                }
-                Ok(Names(names))
-            }
+            names.push(name);
+            Ok(())
+        };
+        from.deserialize_any(OneOrMany(Scalar { expected: T::EXPECTED, take: &mut take }))?;
+        Ok(Self(names))
+    }
+}
+
+/// Hands each of one or many scalars on.
+struct OneOrMany<'t>(Scalar<'t>);
+
+impl<'de> Visitor<'de> for OneOrMany<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of strings")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.visit_str(text)
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.0.visit_i64(number)
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.0.visit_u64(number)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Scalar { expected, take } = self.0;
+        let mut empty = true;
+        while list.next_element_seed(Scalar { expected, take: &mut *take })?.is_some() {
+            empty = false;
         }
-        from.deserialize_any(OneOrMany(PhantomData))
+        if empty { Err(A::Error::custom("an empty list: at least one name is needed")) } else { Ok(()) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Scalar<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
     }
 }
 

@@ -3,10 +3,10 @@
 use super::collect::{Collector, Pass};
 use super::error::{Mistake, Place, Source};
 use super::stand_in::StandIns;
-use super::to_toml;
 use super::tree::{find_table, path_of_table, replace, take};
-use super::value::{Data, Entry, Span, Value};
+use super::value::{Data, Entry, Span, Value, given_table};
 use super::wording::{self, Spot};
+use crate::field::{Given, Wrong};
 use crate::resource::{Kind, Resource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -80,12 +80,13 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn parse(&self) -> Result<Box<dyn Resource>, toml::de::Error> {
-        to_toml::with_deserializer(&self.fields, self.table.span, |table| self.table.kind.from_toml(table))
+    fn parse(&self) -> Result<Box<dyn Resource>, Wrong> {
+        let span = self.table.span;
+        self.table.kind.read(Given { data: given_table(&self.fields), place: span.start..span.end })
     }
 
     /// Reports an error and changes the fields so that the next attempt gets beyond it; none where that cannot be done.
-    fn cure(&mut self, error: &toml::de::Error, mistakes: &mut Collector) -> Option<()> {
+    fn cure(&mut self, error: &Wrong, mistakes: &mut Collector) -> Option<()> {
         let span: Span = error.span().unwrap_or(self.table.span.start..self.table.span.end).into();
         if StandIns::has(span) {
             return replace(&mut self.fields, &self.stand_ins.next(span)?);
@@ -120,7 +121,7 @@ impl Attempt<'_> {
     }
 
     /// Reports an error beyond which nothing can be read, unless it is that of a stand-in.
-    fn give_up(&self, error: &toml::de::Error, mistakes: &mut Collector) {
+    fn give_up(&self, error: &Wrong, mistakes: &mut Collector) {
         if error.span().is_some_and(|span| StandIns::has(span.into())) {
             return;
         }

@@ -25,7 +25,6 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
-mod to_toml;
 mod token;
 mod tree;
 mod unique;

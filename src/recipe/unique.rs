@@ -74,7 +74,7 @@ fn without_names(item: &mut Item, dropped: &[usize], kinds: &'static [Kind]) -> 
     if names.is_empty() {
         return false;
     }
-    match kind.from_json(item.job.fields.clone()) {
+    match kind.from_json(&item.job.fields) {
         Ok(resource) => {
             item.resource = resource;
             true

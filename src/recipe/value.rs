@@ -1,4 +1,5 @@
 //! Values of a recipe: with the place where they stand, and with what must be known of secrets in them.
+use crate::field::{self, Given};
 use toml::de::{DeTable, DeValue};
 
 /// Where something stands in its file, in bytes.
@@ -158,6 +159,20 @@ impl Value {
         }
     }
 
+    /// Returns it as serde reads it.
+    fn given(&self) -> Given<'_> {
+        let data = match &self.data {
+            Data::Boolean(boolean) => field::Data::Boolean(*boolean),
+            Data::Integer(integer) => field::Data::Integer(*integer),
+            Data::Float(float) => field::Data::Float(*float),
+            Data::String(text) => field::Data::Text(text),
+            Data::List(items) => field::Data::List(items.iter().map(Self::given).collect()),
+            Data::Table(entries) => given_table(entries),
+            Data::Absent(_) | Data::Wrong => field::Data::Boolean(false),
+        };
+        Given { data, place: self.span.start..self.span.end }
+    }
+
     /// Reads what the TOML parser made; the entries of a table come back in the order written.
     pub(super) fn from_toml(value: &DeValue<'_>, span: Span) -> Self {
         let data = match value {
@@ -190,6 +205,12 @@ pub(super) fn entries_from_toml(table: &DeTable<'_>) -> Vec<Entry> {
         .collect();
     entries.sort_by_key(|entry| entry.key_span);
     entries
+}
+
+/// Returns a table as serde reads it.
+pub(super) fn given_table(entries: &[Entry]) -> field::Data<'_> {
+    let place = |span: Span| span.start..span.end;
+    field::Data::Table(entries.iter().map(|entry| (&*entry.key, place(entry.key_span), entry.value.given())).collect())
 }
 
 /// Returns the value of a key.

@@ -14,8 +14,8 @@ use super::package::Package;
 use super::test::Test;
 use super::unit::Unit;
 use super::user::User;
+use crate::field::{Given, Wrong};
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
-use toml::de::ValueDeserializer;
 
 /// A kind of resource, as a table header in a recipe names it.
 #[derive(Debug)]
@@ -29,8 +29,7 @@ pub struct Kind {
     /// Fields that may hold a secret.
     pub secrets: &'static [&'static str],
     fields: fn() -> &'static [&'static str],
-    from_toml: fn(ValueDeserializer<'_>) -> Result<Box<dyn Resource>, toml::de::Error>,
-    from_json: fn(serde_json::Value) -> Result<Box<dyn Resource>, serde_json::Error>,
+    read: fn(Given<'_>) -> Result<Box<dyn Resource>, Wrong>,
 }
 
 /// Something wrong with a resource that parses: which key to point at, and what to say.
@@ -63,8 +62,7 @@ impl Kind {
             required: &[],
             secrets: &[],
             fields: field_names::<R>,
-            from_toml: |from| R::deserialize(from).map(|resource| Box::new(resource) as Box<dyn Resource>),
-            from_json: |from| R::deserialize(from).map(|resource| Box::new(resource) as Box<dyn Resource>),
+            read: |given| R::deserialize(given).map(|resource| Box::new(resource) as Box<dyn Resource>),
         }
     }
 
@@ -87,14 +85,14 @@ impl Kind {
         (self.fields)()
     }
 
-    /// Reads a table of a recipe; the error has the span of what is wrong.
-    pub fn from_toml(&self, table: ValueDeserializer<'_>) -> Result<Box<dyn Resource>, toml::de::Error> {
-        (self.from_toml)(table)
+    /// Reads the rendered fields of a resource; the error has the place of what is wrong.
+    pub fn read(&self, fields: Given<'_>) -> Result<Box<dyn Resource>, Wrong> {
+        (self.read)(fields)
     }
 
     /// Reads rendered fields that came over the pipe.
-    pub fn from_json(&self, fields: serde_json::Value) -> Result<Box<dyn Resource>, serde_json::Error> {
-        (self.from_json)(fields)
+    pub fn from_json(&self, fields: &serde_json::Value) -> Result<Box<dyn Resource>, Wrong> {
+        self.read(Given::from_json(fields))
     }
 }
 

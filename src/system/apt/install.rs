@@ -154,8 +154,7 @@ impl Apt<'_> {
         let known = self.sys.run(&Command::new(["apt-cache", "pkgnames"])).ok()?.text();
         let near =
             |known: &&str| known.len().abs_diff(name.len()) <= 2 && known.as_bytes().first() == name.as_bytes().first();
-        let candidates: Vec<&str> = known.lines().filter(near).collect();
-        similar::get_close_matches(name, &candidates, 1, 0.75).first().map(|near| (*near).to_owned())
+        crate::recipe::nearest(name, known.lines().filter(near)).map(str::to_owned)
     }
 
     /// Returns the versions that the lists have of a package, the newest first.
