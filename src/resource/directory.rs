@@ -1,21 +1,29 @@
 //! `[[directory]]`: a directory with owner, group and mode.
 use super::need::{Needs, Ownership};
-use super::{Ask, Change, Plan, Remark, Resource, Step, Thing, Want};
-use crate::error::{Attempt as _, Error, Result};
+use super::{Ask, Change, Plan, Remark, Resource, Step, Thing, Want, leftover, owned};
+use crate::error::{Error, Result};
 use crate::field::{AbsPath, Mode, Names, Principal};
 use crate::system::passwd::accounts;
-use crate::system::{FileKind, Stat, System};
+use crate::system::{Body, FileKind, Stat, System};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Directories, as a recipe asks for them.
+/// A directory, with owner, group and mode.
+///
+/// Parents are not made silently: list them, from the top. A new one is there with owner and mode or not at all. Owner and
+/// group of a directory that is there are looked after where they are given, its mode always. Nothing but a directory is
+/// taken for one: a link is an error. Absent: removed if ours and empty, else kept and said.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Directory {
+    /// Where it is; several in one list have the same owner, group and mode.
     path: Names<AbsPath>,
+    /// Whose it is, by name or number; `root` for a new one.
     owner: Option<Principal>,
+    /// Its group, by name or number; the owner's primary group for a new one.
     group: Option<Principal>,
+    /// Its mode, with setuid, setgid and sticky.
     #[serde(default = "default_mode")]
     mode: Mode,
 }
@@ -48,6 +56,11 @@ impl Resource for Directory {
                 }
             }
         }
+        if plan.waiting.is_empty() {
+            for path in &self.path.0 {
+                leftover::sweep(path.path(), &mut plan, sys)?;
+            }
+        }
         Ok(plan)
     }
 }
@@ -67,10 +80,14 @@ impl Directory {
     ) -> Result<()> {
         let attempt = || format!("looking at `{path}`");
         let mut needs = Needs::default();
-        let is = sys.lstat(path.path()).attempt(attempt)?;
+        let is = sys.look(path.path())?;
         let mut changes = match is {
             Some(is) if is.kind != FileKind::Directory => {
-                let what = if is.kind == FileKind::Link { "a link" } else { "a file" };
+                let what = match is.kind {
+                    FileKind::Link => "a link",
+                    FileKind::Other => "a device, socket or pipe",
+                    FileKind::File | FileKind::Directory => "a file",
+                };
                 return Err(Error::new(attempt())
                     .reason(format!("{what} is there"))
                     .remedy("remove it, or name another path"));
@@ -148,10 +165,7 @@ impl Directory {
         let (owner, group) = self.ownership().now(sys)?;
         let uid = if self.owner.is_some() { owner } else { is.uid };
         let gid = if self.group.is_some() { group } else { is.gid };
-        if (uid, gid) != (is.uid, is.gid) {
-            sys.chown(path.path(), uid, gid)?;
-        }
-        if is.mode == self.mode.0 { Ok(()) } else { sys.chmod(path.path(), self.mode.0) }
+        owned::set(path.path(), is, (uid, gid), Some(self.mode.0), sys)
     }
 }
 
@@ -162,8 +176,7 @@ fn absent<'a>(
     ask: &Ask<'_>,
     sys: &dyn System,
 ) -> Result<()> {
-    let attempt = || format!("looking at `{path}`");
-    let Some(is) = sys.lstat(path.path()).attempt(attempt)? else { return Ok(()) };
+    let Some(there) = sys.capture(path.path())? else { return Ok(()) };
     let mut stays = |text: String| plan.remarks.push(Remark { name: path.0.clone(), text });
     if let Some(by) = ask.pending.needed_by(&Thing::Path(path.path().to_owned())) {
         stays(format!("kept: {by} stays and needs it"));
@@ -173,13 +186,13 @@ fn absent<'a>(
         stays("kept: it was there before us".to_owned());
         return Ok(());
     }
-    if is.kind != FileKind::Directory {
+    let Body::Directory(names) = there.body else {
         stays("kept: it is no directory any more".to_owned());
         return Ok(());
-    }
+    };
     let mut after = None;
     let mut others = 0;
-    for name in sys.list(path.path()).attempt(attempt)? {
+    for name in names {
         let below = path.path().join(name);
         if going.contains(below.as_path()) {
             continue;

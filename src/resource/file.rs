@@ -1,7 +1,7 @@
 //! `[[file]]`: a whole file, a link, or the owner and mode of a file.
 use super::need::{Needs, Ownership};
-use super::{Ask, Mistake, Plan, Resource, Step, Thing, Want, kept};
-use crate::error::{Attempt as _, Error, Result};
+use super::{Ask, Mistake, Plan, Resource, Step, Thing, Want, leftover};
+use crate::error::{Error, Result};
 use crate::field::{AbsPath, Digest, Mode, Principal, Text};
 use crate::system::{FileKind, Stat, System};
 use serde::Deserialize;
@@ -13,23 +13,44 @@ mod metadata;
 
 use content::Content;
 
-/// A file, as a recipe asks for it.
+/// A whole file, a link, or only the owner and mode of a file that is there.
+///
+/// Of `content`, `source`, `url` and `link` there is one at most; without any the file must be there, and only what is given
+/// of owner, group and mode is looked after. It is put in place in one step, with owner and mode, so that it is there whole
+/// or not at all; a directory, device, socket or pipe is never replaced. No link is followed on the way to it that others
+/// than root can have put there. A file or link that was there before us is copied to the state directory before it is
+/// first overwritten, with owner, mode, ACL and extended attributes, and put back once the file is absent. A file that is
+/// rewritten keeps its ACL and extended attributes (not its capabilities) as long as its owner stays; other names (hard
+/// links) of it keep what they had. Absent: removed if it still is what we wrote, else kept and said.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
+    /// Where it is.
     path: AbsPath,
+    /// What it holds. May hold a secret, which is shown nowhere.
     content: Option<Text>,
+    /// A file beside the recipe that has what it holds.
     source: Option<Text>,
+    /// From where it is downloaded, when what is there has another digest. Needs `sha256`.
     url: Option<Text>,
+    /// The SHA-256 of what the URL gives; anything else is refused.
     sha256: Option<Digest<256>>,
+    /// It is a symbolic link to this.
     link: Option<Text>,
+    /// The expressions in `source` are evaluated.
     #[serde(default)]
     template: bool,
+    /// It is written if nothing is there, and then left alone, whatever becomes of it.
     #[serde(default)]
     once: bool,
+    /// Whose it is, by name or number; `root` without.
     owner: Option<Principal>,
+    /// Its group, by name or number; the owner's primary group without.
     group: Option<Principal>,
+    /// Its mode; `0644` without, or `0600` where it holds a secret. Who is given a file without a mode gets it without
+    /// setuid and setgid.
     mode: Option<Mode>,
+    /// A program with its arguments, to which the path of the new file is appended; unless it exits 0 the old file stays.
     #[serde(default)]
     validate: Vec<Text>,
 }
@@ -40,20 +61,15 @@ impl Resource for File {
     }
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
-        let is = sys.lstat(self.path.path()).attempt(|| format!("reading `{}`", self.path))?;
-        match (ask.want, is) {
-            (Want::Absent, is) => self.check_absent(is, ask, sys),
-            (Want::Present, Some(_)) if self.once => Ok(Plan::in_sync()),
-            (Want::Present, Some(is)) if is.kind == FileKind::Directory => {
-                Err(self.in_the_way("a directory").remedy("remove it, or use [[directory]]"))
-            }
-            (Want::Present, Some(is)) if is.kind == FileKind::Other => Err(self.in_the_way("a device, socket or pipe")),
-            (Want::Present, is) => match (&self.link, self.asked(ask)?) {
-                (Some(target), _) => self.check_link(target, is, ask, sys),
-                (None, Some(content)) => self.check_content(content, is, ask, sys),
-                (None, None) => self.check_metadata(is, ask, sys),
-            },
+        let is = sys.look(self.path.path())?;
+        let mut plan = match ask.want {
+            Want::Absent => self.check_absent(is, ask, sys)?,
+            Want::Present => self.check_present(is, ask, sys)?,
+        };
+        if plan.waiting.is_empty() {
+            leftover::sweep(self.path.path(), &mut plan, sys)?;
         }
+        Ok(plan)
     }
 
     fn mistakes(&self) -> Vec<Mistake> {
@@ -85,6 +101,9 @@ impl Resource for File {
         if !self.validate.is_empty() && (given.is_empty() || self.link.is_some()) {
             mistakes.push(Mistake::at("validate", "`validate` belongs to a `content`, `source` or `url`"));
         }
+        if self.link.as_ref().is_some_and(|target| target.is_empty() || target.contains('\0')) {
+            mistakes.push(Mistake::at("link", "`link` is a path to which the link leads"));
+        }
         if self.link.is_some() && self.mode.is_some() {
             mistakes.push(Mistake::at("mode", "a link has no mode"));
         }
@@ -93,6 +112,25 @@ impl Resource for File {
 }
 
 impl File {
+    fn check_present<'a>(&'a self, is: Option<Stat>, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        match is.map(|is| is.kind) {
+            Some(_) if self.once => return Ok(Plan::in_sync()),
+            Some(FileKind::Directory) => {
+                return Err(self.in_the_way("a directory").remedy("remove it, or use [[directory]]"));
+            }
+            Some(FileKind::Other) => {
+                let error = self.in_the_way("a device, socket or pipe");
+                return Err(error.remedy("remove it, or choose another path"));
+            }
+            Some(FileKind::File | FileKind::Link) | None => {}
+        }
+        match (&self.link, self.asked(ask)?) {
+            (Some(target), _) => self.check_link(target, is, ask, sys),
+            (None, Some(content)) => self.check_content(content, is, ask, sys),
+            (None, None) => self.check_metadata(is, ask, sys),
+        }
+    }
+
     fn ownership(&self) -> Ownership<'_> {
         Ownership { owner: self.owner.as_ref(), group: self.group.as_ref() }
     }
@@ -140,7 +178,8 @@ impl File {
         if is.is_none() {
             needs.parent(self.path.path(), ask, sys)?;
         }
-        let writes = changes.iter().any(|change| change.makes() || change.field == "content");
+        // What another owner may still have open for writing does not become ours, nor ours theirs: it is written anew.
+        let writes = changes.iter().any(|change| change.makes() || ["content", "owner"].contains(&&*change.field));
         if let (true, Some(program)) = (writes, self.validate.first()) {
             needs.program(program, ask, sys)?;
         }
@@ -151,17 +190,10 @@ impl File {
         for change in &mut changes {
             change.after.clone_from(&needs.after);
         }
-        let foreign = is.is_some() && !ask.ours(&self.path.0);
+        let keep = is.is_some() && !same && !ask.ours(&self.path.0);
         let draft = content.into_draft(ask.timeout);
         let step = Step::new(changes, move |sys| {
-            if !writes {
-                return self.set_metadata(Some(mode), sys);
-            }
-            let bytes = draft.bytes(sys)?;
-            if foreign {
-                kept::keep(self.path.path(), sys)?;
-            }
-            self.write(&bytes, mode, draft.timeout, sys)
+            if writes { self.write(&draft, mode, keep, sys) } else { self.set_metadata(Some(mode), sys) }
         });
         plan.steps.push(step.supplies([self.thing()]));
         Ok(plan)

@@ -4,6 +4,7 @@ use super::{Ask, Missing, Thing, Waiting};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::Principal;
 use crate::id::Id;
+use crate::system::fingerprint::followed;
 use crate::system::passwd::{accounts, foreign_group, foreign_user};
 use crate::system::program::program;
 use crate::system::{FileKind, System};
@@ -33,16 +34,23 @@ impl Needs {
     pub(crate) fn parent(&mut self, path: &Path, ask: &Ask<'_>, sys: &dyn System) -> Result<()> {
         let Some(parent) = path.parent() else { return Ok(()) };
         let attempt = || format!("looking for the directory `{}`", parent.display());
-        match sys.lstat(parent).attempt(attempt)?.map(|is| is.kind) {
-            // What a link points to is seen when it is written to.
-            Some(FileKind::Directory | FileKind::Link) => Ok(()),
-            Some(_) => Err(Error::new(attempt()).reason("it is not a directory")),
-            None => self.missing(&Thing::Path(parent.to_owned()), ask, || {
-                Error::new(attempt())
-                    .reason("it is not there, and parent directories are never made silently")
-                    .remedy(format!("put a [[directory]] with path = \"{}\" before it", parent.display()))
-            }),
+        let leads = followed(sys, parent).attempt(attempt)?;
+        match leads.map_or(Ok(None), |leads| sys.lstat(&leads)).attempt(attempt)?.map(|is| is.kind) {
+            Some(FileKind::Directory) => return Ok(()),
+            Some(_) => return Err(Error::new(attempt()).reason("it is not a directory")),
+            None => {}
         }
+        if sys.lstat(parent).attempt(attempt)?.is_some() {
+            let target = parent.with_file_name("").join(sys.read_link(parent).attempt(attempt)?);
+            return self.missing(&Thing::Path(target.clone()), ask, || {
+                Error::new(attempt()).reason(format!("it is a link to `{}`, which is not there", target.display()))
+            });
+        }
+        self.missing(&Thing::Path(parent.to_owned()), ask, || {
+            Error::new(attempt())
+                .reason("it is not there, and parent directories are never made silently")
+                .remedy(format!("put a [[directory]] with path = \"{}\" before it", parent.display()))
+        })
     }
 
     /// Looks for a program, by name or absolute path.

@@ -1,5 +1,5 @@
 //! `Empty`: a machine on which nothing exists, for the plan of a container that is not there yet.
-use super::{Bind, Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
+use super::{Bind, Body, Captured, Command, Facts, Fetch, Fetched, FileKind, NewFile, Output, Stat, System};
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::io;
@@ -41,7 +41,16 @@ impl System for Empty {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         if path == Path::new("/") { Ok(Vec::new()) } else { nothing() }
     }
+    fn look(&self, path: &Path) -> Result<Option<Stat>> {
+        Ok(self.lstat(path).ok().flatten())
+    }
+    fn capture(&self, path: &Path) -> Result<Option<Captured>> {
+        Ok(self.look(path)?.map(|stat| Captured { stat, body: Body::Directory(Vec::new()) }))
+    }
     fn write(&self, _: &Path, _: &NewFile<'_>, _: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+        unwritable()
+    }
+    fn copy(&self, _: &Path, _: &Path) -> Result<()> {
         unwritable()
     }
     fn make_dir(&self, _: &Path, _: u32, _: u32, _: u32) -> Result<()> {

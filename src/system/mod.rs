@@ -25,8 +25,9 @@ pub use names::pin_name_service;
 pub use real::Real;
 
 use crate::error::Result;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -58,6 +59,28 @@ pub enum FileKind {
     Directory,
     /// A symbolic link.
     Link,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What stood at a path at one moment: what `lstat` tells and what it held, both of one and the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// What `lstat` tells.
+    pub stat: Stat,
+    /// What it held.
+    pub body: Body,
+}
+
+/// What stands at a path, with what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A regular file with this content.
+    File(Vec<u8>),
+    /// A directory with these names in it, sorted.
+    Directory(Vec<OsString>),
+    /// A symbolic link to this.
+    Link(PathBuf),
     /// A device, socket or pipe.
     Other,
 }
@@ -109,7 +132,8 @@ pub struct Fetched {
 }
 
 /// What resources may do to a machine. Paths are absolute. Reading a path that is not there, or below something that is
-/// not a directory, is `None` or `NotFound`, never a surprise; writing follows no link in a directory that root does not own.
+/// not a directory, is `None` or `NotFound`, never a surprise. The first four follow links as the kernel does; `look`,
+/// `capture` and all that writes follow none that anybody but root can have put there.
 pub trait System: Send + Sync {
     /// Returns what stands at `path` (links are not followed), `None` where nothing does.
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>>;
@@ -120,10 +144,19 @@ pub trait System: Send + Sync {
     /// Returns the names in a directory, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>>;
 
-    /// Puts a whole file in place: temporary beside it with owner and mode set, fsync, `approve` (given the temporary's
-    /// path; an error leaves the old file), rename, fsync of the directory. A temporary that a killed run left is removed.
+    /// Returns what stands at `path`, `None` where nothing does. An error where a link is on the way that others than root
+    /// can have put there.
+    fn look(&self, path: &Path) -> Result<Option<Stat>>;
+    /// Returns what stands at `path` with what it holds, `None` where nothing does. An error as `look` has it.
+    fn capture(&self, path: &Path) -> Result<Option<Captured>>;
+
+    /// Puts a whole file in place: temporary beside it with owner and mode set, fsync, `approve` (given a path that leads
+    /// to the temporary; an error leaves the old file), rename, fsync of the directory. A file that is replaced leaves its
+    /// ACL and extended attributes to the new one if the owner stays. A temporary that a killed run left is removed.
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()>;
-    /// Makes one directory; its parent must be there.
+    /// Puts a copy of the file or link at `from` in place at `to`, with owner, mode, ACL and extended attributes.
+    fn copy(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Makes one directory, there with owner and mode or not at all; its parent must be there.
     fn make_dir(&self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()>;
     /// Puts a symbolic link in place, replacing a file or link there in one step.
     fn symlink(&self, target: &Path, path: &Path, uid: u32, gid: u32) -> Result<()>;
@@ -160,4 +193,23 @@ pub trait System: Send + Sync {
     fn state_dir(&self) -> &Path;
     /// Returns what was read before and still holds; the engine forgets it after each step.
     fn facts(&self) -> &Facts;
+}
+
+/// Returns where something stands until it is put in place at `path`: `.NAME.provision-new` beside it, within the 255 bytes
+/// that a name may have. Fixed, so that a rerun finds what a killed run left.
+pub fn temporary(path: &Path) -> PathBuf {
+    const END: &[u8] = b".provision-new";
+    let name = path.file_name().map_or(&b""[..], OsStr::as_bytes);
+    let kept = &name[..name.len().min(255 - b".".len() - END.len())];
+    path.with_file_name(OsString::from_vec([b".", kept, END].concat()))
+}
+
+/// Returns a URL without a user and password in it, for messages.
+pub(crate) fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
 }

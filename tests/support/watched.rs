@@ -1,6 +1,6 @@
 //! A `System` that keeps which programs were run, and can cut one off in the middle.
 use provision::error::Result;
-use provision::system::{Bind, Command, Facts, Fetch, Fetched, NewFile, Output, Real, Stat, System};
+use provision::system::{Bind, Captured, Command, Facts, Fetch, Fetched, NewFile, Output, Real, Stat, System};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,8 +38,17 @@ impl System for Watched {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.real.list(path)
     }
+    fn look(&self, path: &Path) -> Result<Option<Stat>> {
+        self.real.look(path)
+    }
+    fn capture(&self, path: &Path) -> Result<Option<Captured>> {
+        self.real.capture(path)
+    }
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
         self.real.write(path, file, approve)
+    }
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.real.copy(from, to)
     }
     fn make_dir(&self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()> {
         self.real.make_dir(path, uid, gid, mode)

@@ -1,9 +1,9 @@
 //! Taking a file away: only what we wrote; what stood there before us is put back.
 use super::File;
 use super::content::sha256;
-use crate::error::{Attempt as _, Result};
+use crate::error::Result;
 use crate::resource::{Ask, Change, Plan, Remark, Step, kept};
-use crate::system::{FileKind, Stat, System};
+use crate::system::{Body, FileKind, Stat, System};
 
 impl File {
     pub(super) fn check_absent<'a>(&'a self, is: Option<Stat>, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
@@ -15,7 +15,7 @@ impl File {
         };
         let from = match is {
             None => None,
-            Some(is) if (kept.is_some() || ask.ours(&self.path.0)) && self.is_what_we_wrote(is, ask, sys)? => {
+            Some(is) if (kept.is_some() || ask.ours(&self.path.0)) && self.is_what_we_wrote(ask, sys)? => {
                 Some(shown(is))
             }
             Some(is) => match &kept {
@@ -43,24 +43,21 @@ impl File {
     }
 
     /// Returns whether what stands there is what our last change put there.
-    fn is_what_we_wrote(&self, is: Stat, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
+    fn is_what_we_wrote(&self, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
         let path = self.path.path();
         let Some(claim) = ask.claim(&self.path.0) else { return Ok(false) };
         let wrote = ["", "content", "link"].map(|field| claim.last.get(field).map_or("", String::as_str));
-        let attempt = || format!("reading `{}`", self.path);
-        match is.kind {
-            FileKind::Link => {
-                let target = sys.read_link(path).attempt(attempt)?;
+        Ok(match sys.capture(path)?.map(|there| there.body) {
+            Some(Body::Link(target)) => {
                 let target = target.to_string_lossy();
-                Ok(wrote[0].strip_prefix("link to ") == Some(&*target) || wrote[2] == target)
+                wrote[0].strip_prefix("link to ") == Some(&*target) || wrote[2] == target
             }
-            FileKind::File => {
-                let bytes = sys.read(path).attempt(attempt)?;
+            Some(Body::File(bytes)) => {
                 let (digest, sha256) = (ask.digest(&bytes), sha256(&bytes));
-                Ok(wrote[..2].iter().any(|text| text.ends_with(&digest) || text.ends_with(&sha256)))
+                wrote[..2].iter().any(|text| text.ends_with(&digest) || text.ends_with(&sha256))
             }
-            FileKind::Directory | FileKind::Other => Ok(false),
-        }
+            Some(Body::Directory(_) | Body::Other) | None => false,
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a file should hold: bytes at hand, bytes behind a URL, or a secret that is not at hand.
 use super::File;
-use crate::error::{Attempt as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::field::{AbsPath, Mode};
-use crate::resource::{Ask, Change, diff};
+use crate::resource::{Ask, Change, diff, kept};
 use crate::system::fingerprint::hex;
-use crate::system::{Command, Fetch, FileKind, NewFile, Stat, System};
+use crate::system::{Body, Captured, Command, Fetch, FileKind, NewFile, Stat, System, without_login};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,28 +47,39 @@ impl File {
         }
     }
 
-    pub(super) fn write(&self, bytes: &[u8], mode: Mode, timeout: Duration, sys: &dyn System) -> Result<()> {
+    /// Writes what was drafted, once its validator accepts it. `keep`: a copy of what stands there is kept, which is not
+    /// made before the new file is accepted, so that it is what the new one takes the place of.
+    pub(super) fn write(&self, draft: &Draft, mode: Mode, keep: bool, sys: &dyn System) -> Result<()> {
+        let bytes = draft.bytes(self.path.path(), sys)?;
         let (uid, gid) = self.ownership().now(sys)?;
         let approve = |candidate: &Path| {
-            if self.validate.is_empty() {
-                return Ok(());
-            }
-            let argv = self.validate.iter().map(|argument| argument.0.clone());
-            let command = Command::new(argv.chain([candidate.to_string_lossy().into_owned()])).timeout(timeout);
-            let checked = sys.run(&command)?.success(&command);
-            checked.map(drop).map_err(|error| error.remedy("the old file is still in place: correct the new one"))
+            self.accepts(candidate, draft.timeout, sys)?;
+            if keep { kept::keep(self.path.path(), sys) } else { Ok(()) }
         };
-        sys.write(self.path.path(), &NewFile { content: bytes, uid, gid, mode: mode.0 }, &approve)
+        sys.write(self.path.path(), &NewFile { content: &bytes, uid, gid, mode: mode.0 }, &approve)
+    }
+
+    fn accepts(&self, candidate: &Path, timeout: Duration, sys: &dyn System) -> Result<()> {
+        if self.validate.is_empty() {
+            return Ok(());
+        }
+        let argv = self.validate.iter().map(|argument| argument.0.clone());
+        let command = Command::new(argv.chain([candidate.to_string_lossy().into_owned()])).timeout(timeout);
+        let checked = sys.run(&command)?.success(&command);
+        checked.map(drop).map_err(|error| error.remedy("nothing was put in place: correct the content, then run again"))
     }
 }
 
 impl Content<'_> {
     /// Returns whether a file of that size holds it; the file is read only where the size fits.
     pub(super) fn is_in(&self, path: &AbsPath, size: u64, sys: &dyn System) -> Result<bool> {
-        let read = || sys.read(path.path()).attempt(|| format!("reading `{path}`"));
+        let is = |same: &dyn Fn(&[u8]) -> bool| {
+            let there = sys.capture(path.path())?;
+            Ok(there.is_some_and(|there| matches!(there.body, Body::File(bytes) if same(&bytes))))
+        };
         match self {
-            Self::Bytes { bytes, .. } => Ok(bytes.len() as u64 == size && read()? == *bytes),
-            Self::Url { sha256, .. } => Ok(self::sha256(&read()?) == *sha256),
+            Self::Bytes { bytes, .. } => Ok(bytes.len() as u64 == size && is(&|there| there == *bytes)?),
+            Self::Url { sha256, .. } => is(&|there| self::sha256(there) == *sha256),
             Self::Unknown => Ok(false),
         }
     }
@@ -81,7 +93,7 @@ impl Content<'_> {
         match self {
             Self::Bytes { bytes, secret: false } => ask.digest(bytes),
             Self::Bytes { bytes, secret: true } => format!("(secret) {}", ask.digest(bytes)),
-            Self::Url { url, sha256 } => format!("{url} sha256 {sha256}"),
+            Self::Url { url, sha256 } => format!("{} sha256 {sha256}", without_login(url)),
             Self::Unknown => "(secret, not known yet)".to_owned(),
         }
     }
@@ -97,25 +109,20 @@ impl Content<'_> {
 
     /// Returns the change of what is there.
     pub(super) fn changed(&self, path: &AbsPath, is: Stat, ask: &Ask<'_>, sys: &dyn System) -> Result<Change> {
-        let secret = !matches!(self, Self::Bytes { secret: false, .. });
-        let (from, difference) = match is.kind {
-            FileKind::Link => {
-                let target = sys.read_link(path.path()).attempt(|| format!("reading the link `{path}`"))?;
-                (format!("a link to {}", target.display()), None)
-            }
-            _ if is.size > MOST_READ => (format!("{} B", is.size), None),
-            _ => {
-                let old = sys.read(path.path()).attempt(|| format!("reading `{path}`"))?;
-                let difference = match self {
-                    Self::Bytes { bytes, secret: false } => diff::unified(&old, bytes),
-                    _ => None,
-                };
+        let is_too_large = is.kind == FileKind::File && is.size > MOST_READ;
+        let there = if is_too_large { None } else { sys.capture(path.path())? };
+        let (from, difference) = match there.map(|there| there.body) {
+            Some(Body::Link(target)) => (format!("a link to {}", target.display()), None),
+            Some(Body::File(old)) => {
                 let digest = ask.digest(&old);
-                (
-                    if secret && !matches!(self, Self::Url { .. }) { format!("(secret) {digest}") } else { digest },
-                    difference,
-                )
+                match self {
+                    _ if was_secret(path, ask) => (format!("(secret) {digest}"), None),
+                    Self::Bytes { bytes, secret: false } => (digest, diff::unified(&old, bytes)),
+                    Self::Url { .. } => (digest, None),
+                    Self::Bytes { secret: true, .. } | Self::Unknown => (format!("(secret) {digest}"), None),
+                }
             }
+            _ => (format!("{} B", is.size), None),
         };
         Ok(Change::field(&path.0, "content", Some(from), Some(self.shown(ask))).diff(difference))
     }
@@ -136,7 +143,7 @@ impl Content<'_> {
 pub(super) struct Draft {
     source: Source,
     /// How long a download or a validation may take.
-    pub(super) timeout: Duration,
+    timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -147,14 +154,19 @@ enum Source {
 }
 
 impl Draft {
-    /// Returns the bytes, fetched and compared with their digest where they are behind a URL.
-    pub(super) fn bytes(&self, sys: &dyn System) -> Result<std::borrow::Cow<'_, [u8]>> {
+    /// Returns the bytes; where they are behind a URL those of the file that is there if its digest is right, else fetched.
+    fn bytes(&self, path: &Path, sys: &dyn System) -> Result<Cow<'_, [u8]>> {
         let (url, sha256) = match &self.source {
             Source::Bytes(bytes) => return Ok(bytes.into()),
             Source::Url { url, sha256 } => (url, sha256),
             Source::Unknown => return Err(Error::new("writing a secret").reason("it is not at hand")),
         };
-        let attempt = || Error::new(format!("fetching `{url}`"));
+        if let Some(Captured { body: Body::File(bytes), .. }) = sys.capture(path)?
+            && self::sha256(&bytes) == *sha256
+        {
+            return Ok(bytes.into());
+        }
+        let attempt = || Error::new(format!("fetching `{}`", without_login(url)));
         let fetched = sys.fetch(&Fetch { url, timeout: self.timeout, limit: MOST_FETCHED })?;
         if fetched.status != 200 {
             return Err(attempt().reason(format!("the server answered {}", fetched.status)));
@@ -168,6 +180,12 @@ impl Draft {
         }
         Ok(fetched.body.into())
     }
+}
+
+/// Returns whether what we last wrote there was secret, whatever the recipe says of it by now.
+fn was_secret(path: &AbsPath, ask: &Ask<'_>) -> bool {
+    let wrote = ask.claim(&path.0).into_iter().flat_map(|claim| &claim.last);
+    wrote.filter(|(field, _)| field.is_empty() || *field == "content").any(|(_, to)| to.contains("(secret"))
 }
 
 /// Returns the SHA-256 of bytes in hex.

@@ -1,10 +1,10 @@
 //! A symbolic link.
 use super::File;
-use crate::error::{Attempt as _, Result};
+use crate::error::Result;
 use crate::field::Text;
 use crate::resource::need::Needs;
 use crate::resource::{Ask, Change, Plan, Step, kept};
-use crate::system::{FileKind, Stat, System};
+use crate::system::{Body, Stat, System};
 use std::path::Path;
 
 impl File {
@@ -25,14 +25,13 @@ impl File {
             }
             Some(is) => {
                 let mut changes = self.changed_metadata(is, owner, None, sys)?;
-                let from = if is.kind == FileKind::Link {
-                    let found = sys.read_link(path).attempt(|| format!("reading the link `{}`", self.path))?;
-                    found.to_string_lossy().into_owned()
-                } else {
-                    format!("a file, {} B", is.size)
+                let from = match sys.capture(path)?.map(|there| there.body) {
+                    Some(Body::Link(found)) if found == Path::new(&target.0) => None,
+                    Some(Body::Link(found)) => Some(found.to_string_lossy().into_owned()),
+                    _ => Some(format!("a file, {} B", is.size)),
                 };
-                if is.kind != FileKind::Link || from != target.0 {
-                    changes.insert(0, Change::field(&self.path.0, "link", Some(from), Some(target.0.clone())));
+                if from.is_some() {
+                    changes.insert(0, Change::field(&self.path.0, "link", from, Some(target.0.clone())));
                 }
                 changes
             }

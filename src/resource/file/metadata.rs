@@ -1,9 +1,9 @@
 //! Owner, group and mode of a file: beside its content, or all that a recipe says of it.
 use super::File;
-use crate::error::{Attempt as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::field::Mode;
 use crate::resource::need::Needs;
-use crate::resource::{Ask, Change, Plan, Step};
+use crate::resource::{Ask, Change, Plan, Step, owned};
 use crate::system::passwd::accounts;
 use crate::system::{FileKind, Stat, System};
 
@@ -23,7 +23,14 @@ impl File {
             Some(is) if is.kind == FileKind::Link && self.mode.is_some() => return Err(self.in_the_way("a link")),
             // What is not asked for is as it is.
             Some(is) => {
-                self.changed_metadata(is, (uid.unwrap_or(Some(is.uid)), gid.unwrap_or(Some(is.gid))), self.mode, sys)?
+                let owner = (uid.unwrap_or(Some(is.uid)), gid.unwrap_or(Some(is.gid)));
+                let mut changes = self.changed_metadata(is, owner, self.mode, sys)?;
+                let left = owned::mode_once_given(is);
+                if self.mode.is_none() && !changes.is_empty() && left != is.mode {
+                    let (from, to) = (Mode(is.mode).to_string(), Mode(left).to_string());
+                    changes.push(Change::field(&self.path.0, "mode", Some(from), Some(to)));
+                }
+                changes
             }
             None => {
                 needs.missing(&self.thing(), ask, || {
@@ -82,11 +89,11 @@ impl File {
         Ok(changes)
     }
 
-    /// Sets what is asked for of owner, group and mode, owner first: its change clears setuid and setgid.
+    /// Sets what is asked for of owner, group and mode.
     pub(super) fn set_metadata(&self, mode: Option<Mode>, sys: &dyn System) -> Result<()> {
-        let attempt = || format!("reading `{}`", self.path);
         let path = self.path.path();
-        let is = sys.lstat(path).attempt(attempt)?.ok_or_else(|| Error::new(attempt()).reason("it is gone"))?;
+        let attempt = || format!("looking at `{}`", self.path);
+        let is = sys.look(path)?.ok_or_else(|| Error::new(attempt()).reason("it is gone"))?;
         let whole = self.content.is_some() || self.source.is_some() || self.url.is_some();
         let (uid, gid) = match (whole, &self.owner, &self.group) {
             (false, None, None) => (is.uid, is.gid),
@@ -94,14 +101,6 @@ impl File {
             (false, Some(_), None) => (self.ownership().now(sys)?.0, is.gid),
             _ => self.ownership().now(sys)?,
         };
-        if (uid, gid) != (is.uid, is.gid) {
-            sys.chown(path, uid, gid)?;
-        }
-        let mode = mode.map_or(is.mode, |mode| mode.0);
-        let cleared = (uid, gid) != (is.uid, is.gid) && mode & 0o6000 != 0;
-        if is.kind != FileKind::Link && (mode != is.mode || cleared) {
-            sys.chmod(path, mode)?;
-        }
-        Ok(())
+        owned::set(path, is, (uid, gid), mode.map(|mode| mode.0), sys)
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP: one agent, made when the first URL is fetched, so that a run without downloads pays nothing for TLS.
 use crate::error::{Error, Result};
-use crate::system::{Fetch, Fetched};
+use crate::system::{Fetch, Fetched, without_login};
 use std::io::Read as _;
 use std::sync::OnceLock;
 use ureq::Agent;
@@ -53,16 +53,6 @@ fn trusted() -> RootCerts {
         return RootCerts::WebPki;
     }
     RootCerts::from(certificates)
-}
-
-/// Returns a URL without a user and password in it, for messages.
-fn without_login(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

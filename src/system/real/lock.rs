@@ -1,4 +1,5 @@
 //! Who holds a lock: asked of the kernel, as fcntl(2) has it, so that it is right on every file system.
+#![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use std::fs::File;
 use std::io;

@@ -1,4 +1,5 @@
 //! Child processes: a session of their own, a bare environment, bounded output, and an end even where a grandchild stays.
+#![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
 use super::Real;
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::passwd::user_for_running;

@@ -1,6 +1,12 @@
 //! What a user can do to root's writes: nothing.
+#![expect(clippy::disallowed_methods, reason = "the tests look at the machine themselves")]
+mod attributes;
+mod obstacles;
+mod second_names;
+mod validators;
+
 use crate::error::{Error, Result};
-use crate::system::{FileKind, NewFile, Real, Stat, System as _};
+use crate::system::{Body, FileKind, NewFile, Real, Stat, System as _};
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -57,8 +63,8 @@ fn owner_and_mode_are_set_before_the_file_is_in_place() {
     let file = NewFile { content: b"new", uid: USER, gid: 7, mode: 0o4750 };
     let approve = |candidate: &Path| {
         assert!(world.real.lstat(&path).unwrap().is_none(), "not in place yet");
-        assert_eq!(candidate.parent(), path.parent());
-        let stat = world.real.lstat(candidate).unwrap().unwrap();
+        assert_eq!(world.names("home"), [".key.provision-new"]);
+        let stat = world.stat("home/.key.provision-new");
         assert_eq!((stat.kind, stat.uid, stat.gid, stat.mode), (FileKind::File, USER, 7, 0o4750));
         assert_eq!(world.real.read(candidate).unwrap(), b"new");
         Ok(())
@@ -86,6 +92,7 @@ fn what_a_killed_run_left_is_replaced_whatever_it_is() {
         |left: &Path| std::fs::write(left, "half").unwrap(),
         |left: &Path| symlink("/etc/passwd", left).unwrap(),
         |left: &Path| nix::unistd::mkfifo(left, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        |left: &Path| std::fs::create_dir(left).unwrap(),
     ] {
         make(&left);
         world.write("home/key", "whole", USER, 0o600).unwrap();
@@ -93,7 +100,51 @@ fn what_a_killed_run_left_is_replaced_whatever_it_is() {
         make(&left);
         world.real.symlink(Path::new("there"), &world.at("home/key"), USER, USER).unwrap();
         assert_eq!(world.names("home"), ["key"]);
+        world.real.remove_file(&world.at("home/key")).unwrap();
+        make(&left);
+        world.real.make_dir(&world.at("home/key"), USER, USER, 0o2750).unwrap();
+        let stat = world.stat("home/key");
+        assert_eq!((stat.kind, stat.uid, stat.mode), (FileKind::Directory, USER, 0o2750));
+        world.real.remove_dir(&world.at("home/key")).unwrap();
+        assert_eq!(world.names("home"), [""; 0]);
     }
+}
+
+#[test]
+fn a_lock_that_a_user_holds_holds_nobody_up() {
+    let world = World::new();
+    let left = std::fs::File::create(world.at("home/.key.provision-new")).unwrap();
+    left.lock().unwrap();
+    world.write("home/key", "whole", USER, 0o600).unwrap();
+    assert_eq!(world.names("home"), ["key"]);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_names() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new();
+    std::fs::create_dir(world.at("home/tree")).unwrap();
+    let odd = world.at("home/tree").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&odd).unwrap();
+    world.real.write(&odd.join("x"), &NewFile { content: b"x", uid: 0, gid: 0, mode: 0o600 }, &|_| Ok(())).unwrap();
+    let there = world.real.capture(&world.at("home/tree")).unwrap().unwrap();
+    assert_eq!(there.body, Body::Directory(vec![odd.file_name().unwrap().to_owned()]));
+    let error = world.real.remove_dir(&world.at("home/tree")).unwrap_err();
+    assert!(error.causes[0].contains("not empty"), "{error:?}");
+    world.real.remove_tree(&world.at("home/tree")).unwrap();
+}
+
+#[test]
+fn a_directory_is_not_put_over_anything() {
+    let world = World::new();
+    symlink("/etc", world.at("home/link")).unwrap();
+    world.write("home/file", "x", USER, 0o600).unwrap();
+    std::fs::create_dir(world.at("home/empty")).unwrap();
+    for path in ["home/link", "home/file", "home/empty"] {
+        let error = world.real.make_dir(&world.at(path), 0, 0, 0o755).unwrap_err();
+        assert_eq!(error.causes, ["something is there already"]);
+    }
+    assert_eq!(world.names("home"), ["empty", "file", "link"]);
 }
 
 #[test]
@@ -141,6 +192,9 @@ fn a_link_in_a_users_directory_is_never_followed() {
     assert!(real.chown(&below, USER, USER).is_err() && real.chmod(&below, 0o666).is_err());
     assert!(real.rename(&below, &world.at("home/got")).is_err());
     assert!(real.rename(&world.at("home/key"), &below).is_err());
+    assert!(real.look(&below).is_err() && real.capture(&below).is_err());
+    assert!(real.copy(&below, &world.at("home/got")).is_err());
+    assert!(real.copy(&world.at("home/key"), &below).is_err());
     assert!(real.remove_file(&below).is_err() && real.remove_tree(&world.at("home/sub/x")).is_err());
     assert!(real.remove_tree(&world.at("home/sub")).is_err(), "a link is no tree");
     world.shadow_is_untouched();
@@ -193,25 +247,41 @@ fn a_link_of_roots_is_followed_but_not_into_a_users_links() {
     world.real.make_dir(&at("user"), USER, USER, 0o755).unwrap();
     symlink("true", at("relative")).unwrap();
     symlink(at("user/../true"), at("absolute")).unwrap();
+    symlink("../../../../..", at("root")).unwrap();
     symlink("loop", at("loop")).unwrap();
     symlink(at("true"), at("user/link")).unwrap();
     symlink("user/link", at("through")).unwrap();
     world.real.write(&at("relative/a"), &file, &|_| Ok(())).unwrap();
     assert_eq!(world.real.list(&at("true")).unwrap(), ["a"]);
-    for bad in ["absolute", "loop", "user/link", "through"] {
+    for bad in ["loop", "user/link", "through"] {
         assert!(world.real.write(&at(bad).join("b"), &file, &|_| Ok(())).is_err(), "{bad}");
     }
+    let error = world.real.look(&at("through/a")).unwrap_err();
+    let reason = format!("`{}` is a link that others than root can have put there", at("user/link").display());
+    assert_eq!(error.causes, [format!("opening `{}`", at("through").display()), reason]);
     assert_eq!(world.real.list(&at("true")).unwrap(), ["a"]);
+    // What is passed on the way up is left again.
+    world.real.write(&at("absolute/c"), &file, &|_| Ok(())).unwrap();
+    assert_eq!(world.real.list(&at("true")).unwrap(), ["a", "c"]);
+    assert!(world.real.look(&at("root/etc/passwd")).unwrap().is_some(), "above / is /");
+    assert!(world.real.look(Path::new("/")).unwrap().is_some_and(|is| is.kind == FileKind::Directory));
     assert!(world.real.write(Path::new("/proc/self/root/b"), &file, &|_| Ok(())).is_err(), "a link of /proc");
 }
 
 #[test]
-fn a_second_name_of_anothers_file_is_not_given_away() {
+fn in_a_directory_as_tmp_what_is_roots_is_roots_and_no_link_is_followed() {
     let world = World::new();
-    std::fs::hard_link(world.at("etc/shadow"), world.at("home/key")).unwrap();
-    let error = world.real.chown(&world.at("home/key"), USER, USER).unwrap_err();
-    assert!(error.causes.iter().any(|cause| cause.contains("second hard link")), "{error:?}");
-    assert!(world.real.chmod(&world.at("home/key"), 0o666).is_err());
+    let tmp = world.at("tmp");
+    world.real.make_dir(&tmp, 0, 0, 0o1777).unwrap();
+    world.real.make_dir(&tmp.join("roots"), 0, 0, 0o755).unwrap();
+    world.real.make_dir(&tmp.join("users"), USER, USER, 0o755).unwrap();
+    for inside in ["roots", "users"] {
+        symlink(world.at("etc"), tmp.join(inside).join("link")).unwrap();
+    }
+    symlink(world.at("etc"), tmp.join("link")).unwrap();
+    let shadow = |link: &str| world.real.look(&tmp.join(link).join("shadow"));
+    assert!(shadow("roots/link").unwrap().is_some());
+    assert!(shadow("users/link").is_err() && shadow("link").is_err());
     world.shadow_is_untouched();
 }
 

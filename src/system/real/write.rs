@@ -1,198 +1,153 @@
 //! Safe writes: whole or not at all, with owner and mode from the first moment, through no link of a user's.
-use super::place::{Place, only_root_writes, stat_in};
+use super::attributes::Attributes;
+use super::capture::{self, What};
+use super::obstacle::{self, explained};
+use super::place::{Place, is_roots_alone};
+use super::temporary::{self, Temporary, by_descriptor};
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::NewFile;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
-use rustix::fs::{chmod, chownat, fchmod, fchown, flock, fstat, fsync, mkdirat, openat, renameat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{chownat, fchmod, fchown, fstat, fsync, mkdirat, openat, renameat};
 use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write as _;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 /// Puts a whole file in place.
 pub(super) fn write(path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
     let attempt = || format!("writing `{}`", path.display());
     let place = Place::open(path).attempt(attempt)?;
-    refuse_directory(&place, path)?;
-    let (temporary, draft) = Temporary::file(&place).attempt(attempt)?;
-    let mut content = File::from(draft.try_clone().attempt(attempt)?);
-    content.write_all(file.content).attempt(attempt)?;
-    drop(content);
-    // Owner first: a change of owner clears setuid and setgid.
-    fchown(&draft, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid))).attempt(attempt)?;
-    fchmod(&draft, Mode::from_raw_mode(file.mode)).attempt(attempt)?;
-    fsync(&draft).attempt(attempt)?;
-    approve(&path.with_file_name(&temporary.name)).attempt(attempt)?;
-    temporary.still_is(&draft).attempt(attempt)?;
-    temporary.rename().attempt(attempt)
+    obstacle::to_replacing(&place, path, &attempt)?;
+    let attributes = handed_on(&place, file.uid).attempt(attempt)?;
+    let pour = |mut draft: &File| draft.write_all(file.content);
+    let owned = (file.uid, file.gid, file.mode);
+    put(&place, path, owned, attributes.as_ref(), pour, approve, &attempt)
+}
+
+/// Puts a copy of a file or link in place.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let attempt = || format!("copying `{}` to `{}`", from.display(), to.display());
+    let opened = capture::open(from).attempt(attempt)?;
+    let opened = opened.ok_or_else(|| Error::new(attempt()).reason("it is gone"))?;
+    let is = opened.stat;
+    match opened.what {
+        What::Link(target) => symlink(&target, to, is.uid, is.gid),
+        What::File(source) => {
+            let place = Place::open(to).attempt(attempt)?;
+            obstacle::to_replacing(&place, to, &attempt)?;
+            let attributes = Attributes::of(&source).attempt(attempt)?;
+            let pour = |mut draft: &File| io::copy(&mut &source, &mut draft).map(drop);
+            put(&place, to, (is.uid, is.gid, is.mode), Some(&attributes), pour, &|_| Ok(()), &attempt)
+        }
+        What::Directory(_) | What::Other => Err(Error::new(attempt()).reason("it is no file")),
+    }
 }
 
 /// Puts a symbolic link in place.
 pub(super) fn symlink(target: &Path, path: &Path, uid: u32, gid: u32) -> Result<()> {
     let attempt = || format!("linking `{}` to `{}`", path.display(), target.display());
     let place = Place::open(path).attempt(attempt)?;
-    refuse_directory(&place, path)?;
+    obstacle::to_replacing(&place, path, &attempt)?;
     let temporary = Temporary::link(&place, target).attempt(attempt)?;
-    let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    chownat(&place.dir, &temporary.name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).attempt(attempt)?;
-    temporary.rename().attempt(attempt)
+    give(&temporary.made, uid, gid).attempt(attempt)?;
+    temporary.replace().attempt(attempt)
 }
 
 /// Makes one directory.
 pub(super) fn make_dir(path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()> {
     let attempt = || format!("making the directory `{}`", path.display());
     let place = Place::open(path).attempt(attempt)?;
-    mkdirat(&place.dir, &place.name, Mode::RWXU).attempt(attempt)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = openat(&place.dir, &place.name, flags, Mode::empty()).attempt(attempt)?;
-    chownat(&dir, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH).attempt(attempt)?;
-    chmod(by_descriptor(&dir), Mode::from_raw_mode(mode)).attempt(attempt)?;
-    place.sync().attempt(attempt)
-}
-
-/// Changes owner and group of what stands there, a link itself.
-pub(super) fn change_owner(path: &Path, uid: u32, gid: u32) -> Result<()> {
-    let attempt = || format!("changing the owner of `{}`", path.display());
-    let thing = open_thing(path).attempt(attempt)?;
-    chownat(&thing, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH).attempt(attempt)
-}
-
-/// Changes the mode of what stands there; never through a link.
-pub(super) fn change_mode(path: &Path, mode: u32) -> Result<()> {
-    let attempt = || format!("changing the mode of `{}`", path.display());
-    let thing = open_thing(path).attempt(attempt)?;
-    if kind(&fstat(&thing).attempt(attempt)?) == FileType::Symlink {
-        return Err(Error::new(attempt()).reason("it is a link, which has no mode"));
+    if place.stat().attempt(attempt)?.is_some() {
+        return Err(Error::new(attempt()).reason("something is there already"));
     }
-    chmod(by_descriptor(&thing), Mode::from_raw_mode(mode)).attempt(attempt)
+    obstacle::to_entries(&place.dir, path, &attempt)?;
+    if (uid, gid, mode & 0o7022) == (0, 0, 0) {
+        return make_plain_dir(&place, mode).map_err(|error| error.during(attempt()));
+    }
+    let temporary = Temporary::directory(&place).attempt(attempt)?;
+    give(&temporary.made, uid, gid).attempt(attempt)?;
+    fchmod(&temporary.made, Mode::from_raw_mode(mode)).attempt(attempt)?;
+    temporary.add().attempt(attempt)
+}
+
+/// Makes a directory that is root's, as asked, from its first moment, unless its parent or the umask has it otherwise.
+fn make_plain_dir(place: &Place, mode: u32) -> Result<()> {
+    let attempt = || format!("making `{}`", place.name.display());
+    let mode = Mode::from_raw_mode(mode);
+    mkdirat(&place.dir, &place.name, mode).map_err(|errno| explained(errno, attempt()))?;
+    let dir = temporary::open_empty_directory(place, &place.name)?;
+    give(&dir, 0, 0).attempt(attempt)?;
+    fchmod(&dir, mode).attempt(attempt)?;
+    place.sync().attempt(attempt)
 }
 
 /// Renames within a file system.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     let attempt = || format!("renaming `{}` to `{}`", from.display(), to.display());
     let (old, new) = (Place::open(from).attempt(attempt)?, Place::open(to).attempt(attempt)?);
-    renameat(&old.dir, &old.name, &new.dir, &new.name).attempt(attempt)?;
+    obstacle::to_removing(&old.dir, &old.name, from, &attempt)?;
+    obstacle::to_removing(&new.dir, &new.name, to, &attempt)?;
+    obstacle::to_entries(&new.dir, to, &attempt)?;
+    renameat(&old.dir, &old.name, &new.dir, &new.name).map_err(|errno| explained(errno, attempt()))?;
     old.sync().and_then(|()| new.sync()).attempt(attempt)
 }
 
-/// A file or link that is not in place yet. Its name is fixed, so that a rerun finds what a killed run left; a lock on a
-/// file tells whether its writer still lives, wherever that runs. What was not put in place is removed.
-struct Temporary<'a> {
-    place: &'a Place,
-    name: OsString,
-    placed: bool,
+/// Fills a temporary, gives it its owner, attributes and mode, has it approved and renames it into place.
+fn put(
+    place: &Place,
+    path: &Path,
+    (uid, gid, mode): (u32, u32, u32),
+    attributes: Option<&Attributes>,
+    pour: impl Fn(&File) -> io::Result<()>,
+    approve: &dyn Fn(&Path) -> Result<()>,
+    attempt: &dyn Fn() -> String,
+) -> Result<()> {
+    let (temporary, draft) = Temporary::file(place).attempt(attempt)?;
+    pour(&draft).map_err(|error| failed_to_pour(&error, attempt()))?;
+    // Owner first: a change of owner clears setuid and setgid, and before the mode nobody else can read it.
+    fchown(&draft, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).attempt(attempt)?;
+    attributes.map_or(Ok(()), |attributes| attributes.give(&draft)).attempt(attempt)?;
+    fchmod(&draft, Mode::from_raw_mode(mode)).attempt(attempt)?;
+    fsync(&draft).map_err(|errno| explained(errno, attempt()))?;
+    drop(draft);
+    approve(&candidate(&temporary, path)).attempt(attempt)?;
+    temporary.replace().attempt(attempt)
 }
 
-impl<'a> Temporary<'a> {
-    /// Creates an empty file that only root can read.
-    fn file(place: &'a Place) -> Result<(Self, OwnedFd)> {
-        let name = temporary_name(place);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let draft = anew(place, &name, || openat(&place.dir, &name, flags, Mode::RUSR | Mode::WUSR))?;
-        flock(&draft, FlockOperation::NonBlockingLockExclusive).map_err(|_| busy(&name))?;
-        Ok((Self { place, name, placed: false }, draft))
+/// Returns a path that leads to the temporary: beside its place, or where a user could swap it there, by its descriptor.
+fn candidate(temporary: &Temporary<'_>, path: &Path) -> PathBuf {
+    if path.parent().is_some_and(is_roots_alone) {
+        return temporary.beside(path);
     }
-
-    /// Creates a link.
-    fn link(place: &'a Place, target: &Path) -> Result<Self> {
-        let name = temporary_name(place);
-        anew(place, &name, || symlinkat(target, &place.dir, &name))?;
-        Ok(Self { place, name, placed: false })
-    }
-
-    /// Fails where the name no longer leads to the file that was written.
-    fn still_is(&self, draft: &OwnedFd) -> Result<()> {
-        let written = fstat(draft).attempt(|| "looking at what was written".to_owned())?;
-        match stat_in(&self.place.dir, &self.name) {
-            Ok(Some(there)) if (there.st_dev, there.st_ino) == (written.st_dev, written.st_ino) => Ok(()),
-            _ => Err(busy(&self.name)),
-        }
-    }
-
-    fn rename(mut self) -> Result<()> {
-        let Place { dir, name } = self.place;
-        renameat(dir, &self.name, dir, name).attempt(|| "renaming it into place".to_owned())?;
-        self.placed = true;
-        self.place.sync().attempt(|| "syncing its directory".to_owned())
-    }
+    let descriptor = by_descriptor(&temporary.made).replace("self", &std::process::id().to_string());
+    descriptor.into()
 }
 
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if !self.placed {
-            // What can't be removed now is swept by the next write.
-            let _swept_later = unlinkat(&self.place.dir, &self.name, AtFlags::empty());
-        }
+/// Returns what the file that is there hands on; a new file, or one of another owner's, has what its directory gives it.
+fn handed_on(place: &Place, uid: u32) -> Result<Option<Attributes>> {
+    let attempt = || "opening the file that is there".to_owned();
+    let is_same = |is: &Stat| kind(is) == FileType::RegularFile && is.st_uid == uid;
+    if !place.stat().attempt(attempt)?.as_ref().is_some_and(is_same) {
+        return Ok(None);
     }
-}
-
-/// Returns `.NAME.provision-new`, within the 255 bytes that a name may have.
-fn temporary_name(place: &Place) -> OsString {
-    let bytes = place.name.as_bytes();
-    let kept = &bytes[..bytes.len().min(255 - ".".len() - ".provision-new".len())];
-    OsString::from_vec([b".", kept, b".provision-new"].concat())
-}
-
-/// Creates something under the temporary's name; what a killed run left there is removed first.
-fn anew<T>(place: &Place, name: &OsStr, create: impl Fn() -> Result<T, Errno>) -> Result<T> {
-    let mut created = create();
-    if matches!(created, Err(Errno::EXIST)) {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let left = openat(&place.dir, name, flags, Mode::empty());
-        if left.is_ok_and(|left| flock(&left, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)) {
-            return Err(busy(name));
-        }
-        match unlinkat(&place.dir, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            removed => removed.attempt(|| format!("removing the leftover `{}`", name.display()))?,
-        }
-        created = create();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let old = openat(&place.dir, &place.name, flags, Mode::empty()).attempt(attempt)?;
+    if !is_same(&fstat(&old).attempt(attempt)?) {
+        return Ok(None);
     }
-    created.attempt(|| format!("creating `{}` beside it", name.display()))
+    Attributes::of(&old).map(Some)
 }
 
-fn busy(name: &OsStr) -> Error {
-    Error::new(format!("using the temporary `{}`", name.display()))
-        .reason("somebody else is writing the same file")
-        .remedy("run again once that has ended")
+fn give(made: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
+    chownat(made, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
 }
 
-fn refuse_directory(place: &Place, path: &Path) -> Result<()> {
-    let attempt = || format!("writing `{}`", path.display());
-    match place.stat().attempt(attempt)? {
-        Some(there) if kind(&there) == FileType::Directory => {
-            Err(Error::new(attempt()).reason("a directory is there").remedy("remove it, or choose another path"))
-        }
-        _ => Ok(()),
+fn failed_to_pour(error: &io::Error, attempt: String) -> Error {
+    match Errno::from_io_error(error) {
+        Some(errno) => explained(errno, attempt),
+        None => Error::new(attempt).because(error),
     }
-}
-
-/// Opens what stands at a path without opening its content. A file with a second name elsewhere is refused in a
-/// directory that a user can write to: it could be anybody's.
-fn open_thing(path: &Path) -> Result<OwnedFd> {
-    let opening = || format!("opening `{}`", path.display());
-    if path == Path::new("/") {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        return openat(rustix::fs::CWD, path, flags, Mode::empty()).attempt(opening);
-    }
-    let place = Place::open(path)?;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let thing = openat(&place.dir, &place.name, flags, Mode::empty()).attempt(opening)?;
-    let stat = fstat(&thing).attempt(opening)?;
-    if stat.st_nlink > 1 && kind(&stat) != FileType::Directory && !only_root_writes(&place.dir).attempt(opening)? {
-        return Err(Error::new(opening())
-            .reason("it has a second hard link, and is in a directory that others than root can write to")
-            .remedy("replace it by a copy of its own"));
-    }
-    Ok(thing)
-}
-
-/// Returns the path by which a call without an `O_PATH` form reaches an open thing.
-fn by_descriptor(thing: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", thing.as_raw_fd())
 }
 
 pub(super) fn kind(stat: &Stat) -> FileType {

@@ -1,6 +1,6 @@
 //! The fake machine's file system: paths to nodes, with an inode and a change count each.
 use provision::system::{FileKind, Stat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,29 @@ impl Disk {
             }
             _ => path,
         }
+    }
+
+    /// Returns the first link on the way to `path` that others than root can have put there; the last part is not on it.
+    pub fn untrusted_link(&self, path: &Path) -> Option<PathBuf> {
+        let parts =
+            |path: &Path| path.components().skip(1).map(|part| part.as_os_str().to_owned()).collect::<VecDeque<_>>();
+        let (mut at, mut links, mut is_roots) = (PathBuf::from("/"), 0, true);
+        let mut rest = parts(path.parent()?);
+        while let Some(part) = rest.pop_front() {
+            let node = self.nodes.get(&at)?;
+            is_roots &= node.uid == 0 && node.mode & 0o022 == 0;
+            let next = at.join(part);
+            match &self.nodes.get(&next)?.body {
+                Body::Link(_) if !is_roots || links == 40 => return Some(next),
+                Body::Link(target) => {
+                    links += 1;
+                    rest = parts(&at.join(target)).into_iter().chain(rest).collect();
+                    (at, is_roots) = (PathBuf::from("/"), true);
+                }
+                _ => at = next,
+            }
+        }
+        None
     }
 
     pub fn node(&self, path: &Path) -> Option<&Node> {

@@ -2,7 +2,7 @@
 use super::disk::{Body, Disk};
 use super::{PROGRAMS, Program, refuse};
 use provision::error::{Attempt, Error, Result};
-use provision::system::{Bind, Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System};
+use provision::system::{Bind, Captured, Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System, temporary};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -208,6 +208,42 @@ impl FakeMachine {
     }
 }
 
+impl FakeMachine {
+    /// Fails where a link is on the way that others than root can have put there.
+    fn reach(&self, path: &Path) -> Result<()> {
+        self.disk().untrusted_link(path).map_or(Ok(()), |link| {
+            let parent = path.parent().unwrap_or(path).display();
+            let reason = format!("`{}` is a link that others than root can have put there", link.display());
+            Err(Error::new(format!("opening `{parent}`")).reason(reason))
+        })
+    }
+
+    /// Puts something in place in two writes: a temporary with owner and mode, and its renaming.
+    fn put(
+        &self,
+        path: &Path,
+        body: Body,
+        (uid, gid, mode): (u32, u32, u32),
+        approve: &dyn Fn(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let attempt = || format!("putting `{}`", path.display());
+        self.reach(path).attempt(attempt)?;
+        if self.disk().stat(path).is_some_and(|stat| stat.kind == provision::system::FileKind::Directory) {
+            return Err(Error::new(attempt()).reason("a directory is there"));
+        }
+        let beside = temporary(path);
+        self.mutate(|| {
+            self.disk().remove_tree(&beside);
+            self.disk().put(&beside, body, uid, gid, mode).attempt(attempt)
+        })?;
+        if let Err(error) = approve(&beside) {
+            self.disk().remove_tree(&beside);
+            return Err(error);
+        }
+        self.mutate(|| self.disk().rename(&beside, path).attempt(attempt))
+    }
+}
+
 impl System for FakeMachine {
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
         Ok(self.disk().stat(path))
@@ -225,58 +261,74 @@ impl System for FakeMachine {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.disk().list(path)
     }
+    fn look(&self, path: &Path) -> Result<Option<Stat>> {
+        self.reach(path).attempt(|| format!("looking at `{}`", path.display()))?;
+        Ok(self.disk().stat(path))
+    }
+    fn capture(&self, path: &Path) -> Result<Option<Captured>> {
+        let attempt = || format!("reading `{}`", path.display());
+        self.reach(path).attempt(attempt)?;
+        let Some(stat) = self.disk().stat(path) else { return Ok(None) };
+        let body = self.disk().node(path).expect("it is there").body.clone();
+        let body = match body {
+            Body::File(bytes) => provision::system::Body::File(bytes),
+            Body::Link(target) => provision::system::Body::Link(target),
+            Body::Directory => provision::system::Body::Directory(self.disk().list(path).attempt(attempt)?),
+        };
+        Ok(Some(Captured { stat, body }))
+    }
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".provision-new");
-        let beside = path.with_file_name(name);
-        let attempt = || format!("writing `{}`", path.display());
         let body = Body::File(file.content.to_vec());
-        self.mutate(|| {
-            self.disk().remove_tree(&beside);
-            self.disk().put(&beside, body, file.uid, file.gid, file.mode).attempt(attempt)
-        })?;
-        if let Err(error) = approve(&beside) {
-            self.disk().remove_tree(&beside);
-            return Err(error);
-        }
-        self.mutate(|| {
-            if self.disk().stat(path).is_some_and(|stat| stat.kind == provision::system::FileKind::Directory) {
-                self.disk().remove_tree(&beside);
-                return Err(Error::new(attempt()).reason("it is a directory"));
-            }
-            self.disk().rename(&beside, path).attempt(attempt)
-        })
+        self.put(path, body, (file.uid, file.gid, file.mode), approve)
+            .map_err(|error| Error { attempt: error.attempt.replace("putting", "writing"), ..error })
+    }
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.reach(from)?;
+        let node = self.disk().node(from).cloned();
+        let node = node.ok_or_else(|| Error::new(format!("copying `{}`", from.display())).reason("it is gone"))?;
+        self.put(to, node.body, (node.uid, node.gid, node.mode), &|_| Ok(()))
     }
     fn make_dir(&self, path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()> {
-        self.mutate(|| {
-            self.disk()
-                .put(path, Body::Directory, uid, gid, mode)
-                .attempt(|| format!("making directory `{}`", path.display()))
-        })
+        let attempt = || format!("making the directory `{}`", path.display());
+        if self.disk().stat(path).is_some() {
+            return Err(Error::new(attempt()).reason("something is there already"));
+        }
+        if (uid, gid, mode & 0o7022) == (0, 0, 0) {
+            self.reach(path).attempt(attempt)?;
+            return self.mutate(|| self.disk().put(path, Body::Directory, uid, gid, mode).attempt(attempt));
+        }
+        self.put(path, Body::Directory, (uid, gid, mode), &|_| Ok(())).attempt(attempt)
     }
     fn symlink(&self, target: &Path, path: &Path, uid: u32, gid: u32) -> Result<()> {
-        let body = Body::Link(target.to_owned());
-        self.mutate(|| self.disk().put(path, body, uid, gid, 0o777).attempt(|| format!("linking `{}`", path.display())))
+        self.put(path, Body::Link(target.to_owned()), (uid, gid, 0o777), &|_| Ok(()))
     }
     fn chown(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
-        let set = |node: &mut super::disk::Node| (node.uid, node.gid) = (uid, gid);
-        self.mutate(|| self.disk().change(path, set).attempt(|| format!("changing the owner of `{}`", path.display())))
+        let attempt = || format!("changing the owner of `{}`", path.display());
+        self.reach(path).attempt(attempt)?;
+        // As the kernel does it, but for directories.
+        let set = |node: &mut super::disk::Node| {
+            (node.uid, node.gid) = (uid, gid);
+            if matches!(node.body, Body::File(_)) {
+                node.mode &= if node.mode & 0o010 == 0 { 0o3777 } else { 0o1777 };
+            }
+        };
+        self.mutate(|| self.disk().change(path, set).attempt(attempt))
     }
     fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
-        self.mutate(|| {
-            self.disk()
-                .change(path, |node| node.mode = mode)
-                .attempt(|| format!("changing the mode of `{}`", path.display()))
-        })
+        let attempt = || format!("changing the mode of `{}`", path.display());
+        self.reach(path).attempt(attempt)?;
+        self.mutate(|| self.disk().change(path, |node| node.mode = mode).attempt(attempt))
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.reach(from)?;
+        self.reach(to)?;
         self.mutate(|| {
             self.disk().rename(from, to).attempt(|| format!("renaming `{}` to `{}`", from.display(), to.display()))
         })
     }
     fn remove_file(&self, path: &Path) -> Result<()> {
         self.mutate(|| {
+            self.reach(path)?;
             if self.disk().stat(path).is_some_and(|stat| stat.kind == provision::system::FileKind::Directory) {
                 return Err(Error::new(format!("removing `{}`", path.display())).reason("it is a directory"));
             }
@@ -286,6 +338,7 @@ impl System for FakeMachine {
     }
     fn remove_dir(&self, path: &Path) -> Result<()> {
         self.mutate(|| {
+            self.reach(path)?;
             let full = self.disk().children(path).next().is_some();
             if full {
                 return Err(Error::new(format!("removing directory `{}`", path.display())).reason("it is not empty"));
@@ -296,6 +349,7 @@ impl System for FakeMachine {
     }
     fn remove_tree(&self, path: &Path) -> Result<()> {
         self.mutate(|| {
+            self.reach(path)?;
             self.disk().remove_tree(path);
             Ok(())
         })
