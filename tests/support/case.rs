@@ -142,6 +142,12 @@ pub fn all() -> Vec<Case> {
     cases.into_iter().filter(|case| case.name.starts_with(&only)).collect()
 }
 
+/// Returns the case of that name.
+pub fn named(name: &str) -> Case {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    read(&root, &root.join(format!("{name}.toml")))
+}
+
 fn read(root: &Path, file: &Path) -> Case {
     let text = std::fs::read_to_string(file).expect("readable");
     let mut case: Case = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -27,7 +27,8 @@ pub fn on_a_disposable_machine(test: &str, packages: &[&str], body: impl FnOnce(
     lab.put_all(&root().join("tests/cases"));
     lab.put(&std::env::current_exe().expect("a test has a file"), "/run/e2e");
     lab.sh(&format!("touch {DISPOSABLE}"));
-    let answer = lab.run(&["/run/e2e", "--exact", test, "--nocapture"]);
+    let only = format!("CASE={}", std::env::var("CASE").unwrap_or_default());
+    let answer = lab.run(&["env", &only, "/run/e2e", "--exact", test, "--nocapture"]);
     println!("{}", answer.stdout);
     assert_eq!(answer.code, 0, "{}\n{}", answer.stdout, answer.stderr);
     assert!(answer.stdout.contains("1 passed"), "`{test}` is no test of this binary");
