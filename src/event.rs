@@ -86,6 +86,9 @@ pub enum Event {
         ids: Vec<Id>,
         /// What it changes.
         changes: Vec<Change>,
+        /// The thing should be gone rather than there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        absent: bool,
     },
     /// A step failed, and a check after it found that these, which it was to make, are not there: they are not ours.
     Unmade {
@@ -326,7 +329,7 @@ mod tests {
             Event::LaneStarted,
             Event::LaneEnded { seconds: 1.5, stopped: None },
             Event::PlanEnded,
-            Event::Applying { ids: vec![id.clone()], changes: vec![Change::made("git", "2.39")] },
+            Event::Applying { ids: vec![id.clone()], changes: vec![Change::made("git", "2.39")], absent: false },
             Event::Finished {
                 id,
                 outcome: Outcome::Failed { error: Error::new("running `apt-get`") },

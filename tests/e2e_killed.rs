@@ -4,6 +4,7 @@ use crate::lab::on_a_disposable_machine;
 use crate::support::act::Act;
 use crate::support::case::{self, Case};
 use crate::support::contract::{pass, same, sights};
+use crate::support::killed::without_remarks;
 use crate::support::mortal::{Call, Mortal, Point, When};
 use crate::support::pristine::{self, Pristine};
 use crate::support::recorder::Recorder;
@@ -95,12 +96,12 @@ fn is_killed(case: &Case, machine: &mut Pristine) -> Result<usize, String> {
 /// Brings the machine to where an act begins.
 fn up_to(case: &Case, acts: &[Act<'_>], number: usize, machine: &mut Pristine) -> Result<(), String> {
     let sys = Real::new(STATE);
-    machine.put_back();
-    case.before.iter().try_for_each(|deed| deed.on(&sys))?;
-    for (earlier, act) in acts[..number].iter().enumerate() {
-        // What a drift damaged is repaired already.
-        let is_drift = (1..=case.drift.len()).contains(&earlier);
-        if !is_drift {
+    let is_drift = |number| (1..=case.drift.len()).contains(&number);
+    // A drift that was repaired, or not done yet, is where the next one begins.
+    if !is_drift(number) {
+        machine.put_back();
+        case.before.iter().try_for_each(|deed| deed.on(&sys))?;
+        for (earlier, act) in acts[..number].iter().enumerate().filter(|(earlier, _)| !is_drift(*earlier)) {
             act.prepare(&mut Known::default(), &sys)?;
             child(case, earlier, None)?;
         }
@@ -133,9 +134,7 @@ fn is_made_good(
     expected: &BTreeSet<PathBuf>,
 ) -> Result<(), String> {
     let again = child(case, number, None)?.ok_or("the run after it was killed as well")?;
-    // What is remarked of something that is being made is not said again once it is there.
-    let still = |end: &&String| !end.contains(" remark: ") || again.ends.contains(end);
-    same("the ends of the run after it", &again.ends, &whole.ends.iter().filter(still).cloned().collect::<Vec<_>>())?;
+    same("the ends of the run after it", &without_remarks(&again.ends), &without_remarks(&whole.ends))?;
     sights(act, &Real::new(STATE))?;
     let second = child(case, number, None)?.ok_or("the second run after it was killed as well")?;
     same("the changes of the second run after it", &second.changes, &[])?;

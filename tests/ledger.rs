@@ -63,7 +63,7 @@ fn an_intent_is_on_disk_before_emit_returns() {
     let hub = start(&state, "apply", Box::new(Silent));
     hub.identify(Machine::Host, "host").unwrap();
     let changes = vec![Change::made("/srv", "root")];
-    hub.emit(Event::Applying { ids: vec![id("directory:/srv")], changes }).unwrap();
+    hub.emit(Event::Applying { ids: vec![id("directory:/srv")], changes, absent: false }).unwrap();
     assert_eq!(events(&state), ["started", "identified", "applying"]);
     assert!(claim(&state, "directory:/srv").unwrap().made, "what a killed run may have made is ours to take away");
 }
@@ -74,7 +74,8 @@ fn what_was_to_be_made_and_is_not_there_is_not_ours() {
     let hub = start(&state, "apply", Box::new(Silent));
     hub.identify(Machine::Host, "host").unwrap();
     let of = id("directory:/srv");
-    hub.emit(Event::Applying { ids: vec![of.clone()], changes: vec![Change::made("/srv", "root")] }).unwrap();
+    hub.emit(Event::Applying { ids: vec![of.clone()], changes: vec![Change::made("/srv", "root")], absent: false })
+        .unwrap();
     hub.emit(Event::Unmade { ids: vec![of.clone()] }).unwrap();
     hub.emit(finished(&of, Outcome::Failed { error: Error::new("making `/srv`") })).unwrap();
     let claim = claim(&state, "directory:/srv").unwrap();
@@ -89,7 +90,7 @@ fn what_was_there_before_is_never_ours() {
     hub.identify(Machine::Host, "host").unwrap();
     let of = id("file:/etc/hosts");
     let changes = vec![Change::field("/etc/hosts", "mode", Some("0600".into()), Some("0644".into()))];
-    hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone() }).unwrap();
+    hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone(), absent: false }).unwrap();
     hub.emit(finished(&of, Outcome::Changed { changes })).unwrap();
     let claim = claim(&state, "file:/etc/hosts").unwrap();
     assert!(!claim.made);
@@ -104,8 +105,9 @@ fn what_was_taken_away_is_no_longer_ours() {
     for (of, digest) in [("file:/x", format!("{ABSENT}asked")), ("file:/y", String::new())] {
         let of = id(of);
         let changes = vec![Change::removed(&of.name, "new")];
-        hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone() }).unwrap();
-        assert!(claim(&state, &of.to_string()).unwrap().made, "until it is gone");
+        hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone(), absent: true }).unwrap();
+        let until = claim(&state, &of.to_string()).unwrap();
+        assert!(until.made && until.last.contains_key(""), "it is known as ours until it is gone");
         let outcome = Outcome::Changed { changes };
         hub.emit(Event::Finished { id: of, outcome, phase: None, digest, absent: true }).unwrap();
     }
@@ -195,7 +197,7 @@ fn large_values_and_diffs_are_recorded_as_size_and_digest() {
     let hub = start(&state, "apply", Box::new(Silent));
     let large = "x".repeat(5000);
     let change = Change::field("/x", "content", Some("12 B".into()), Some(large)).diff(Some("-a\n+b".into()));
-    hub.emit(Event::Applying { ids: vec![id("file:/x")], changes: vec![change] }).unwrap();
+    hub.emit(Event::Applying { ids: vec![id("file:/x")], changes: vec![change], absent: false }).unwrap();
     let applying = &lines(&state)[1]["changes"][0];
     assert_eq!(applying["from"], "12 B");
     assert!(applying["to"].as_str().unwrap().starts_with("5000 B "), "{applying}");

@@ -132,7 +132,8 @@ fn a_full_disk_stops_a_run_before_its_change_and_leaves_the_chain_whole() {
         let state = mounted.join("state");
         let hub = start(&state, "apply", Box::new(Silent));
         make(&*hub, "file:/x");
-        hub.emit(Event::Applying { ids: vec![id("file:/y")], changes: vec![Change::made("/y", "new")] }).unwrap();
+        hub.emit(Event::Applying { ids: vec![id("file:/y")], changes: vec![Change::made("/y", "new")], absent: false })
+            .unwrap();
         let full = fs::write(mounted.join("ballast"), vec![1; 2 << 20]).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
         hub.emit(finished(&id("file:/y"), Outcome::Changed { changes: Vec::new() }))
@@ -140,7 +141,7 @@ fn a_full_disk_stops_a_run_before_its_change_and_leaves_the_chain_whole() {
         let emit = |number: usize| {
             let name = format!("/{number}");
             let changes = vec![Change::made(&name, "x".repeat(500))];
-            hub.emit(Event::Applying { ids: vec![id(&format!("file:{name}"))], changes })
+            hub.emit(Event::Applying { ids: vec![id(&format!("file:{name}"))], changes, absent: false })
         };
         let error = (0..2000).find_map(|number| emit(number).err()).expect("the disk is full");
         assert_eq!(error.causes, ["No space left on device (os error 28)"]);
@@ -163,7 +164,7 @@ fn a_long_ledger_is_opened_from_its_last_checkpoint_and_says_the_same() {
     for number in 0..300 {
         let of = id(&format!("file:/{number}"));
         let changes = vec![Change::made(&of.name, &value)];
-        hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone() }).unwrap();
+        hub.emit(Event::Applying { ids: vec![of.clone()], changes: changes.clone(), absent: false }).unwrap();
         hub.emit(finished(&of, Outcome::Changed { changes })).unwrap();
     }
     hub.end(0, &Tally::default()).unwrap();

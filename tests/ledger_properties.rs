@@ -68,8 +68,8 @@ proptest! {
         for (what, which) in script {
             let of = id(&format!("file:/{which}"));
             let event = match what {
-                0 => Event::Applying { ids: vec![of.clone()], changes: vec![Change::made(&of.name, "x")] },
-                1 => Event::Applying { ids: vec![of.clone()], changes: vec![Change::field(&of.name, "mode", None, Some("0644".into()))] },
+                0 => Event::Applying { ids: vec![of.clone()], changes: vec![Change::made(&of.name, "x")], absent: false },
+                1 => Event::Applying { ids: vec![of.clone()], changes: vec![Change::field(&of.name, "mode", None, Some("0644".into()))], absent: false },
                 2 => Event::Unmade { ids: vec![of] },
                 3 => finished(&of, Outcome::Changed { changes: Vec::new() }),
                 4 => finished(&of, Outcome::Failed { error: Error::new("failing") }),

@@ -352,7 +352,7 @@ fn a_secret_is_shown_to_nobody_and_recorded_nowhere() {
     let hub = hub.secrets(["hunter2-hunter2".to_owned()]);
     let change = Change::field("/x", "content", None, Some("it is hunter2-hunter2".into()));
     let diff = Some("+token=hunter2-hunter2".to_owned());
-    hub.emit(Event::Applying { ids: vec![id("file:/x")], changes: vec![change.diff(diff)] }).unwrap();
+    hub.emit(Event::Applying { ids: vec![id("file:/x")], changes: vec![change.diff(diff)], absent: false }).unwrap();
     let error = Error::new("running `x`").output("hunter2-\u{1b}[0mhunter2");
     hub.emit(finished(&id("file:/x"), Outcome::Failed { error })).unwrap();
     let ledger = std::fs::read_to_string(state.join("ledger.jsonl")).unwrap();

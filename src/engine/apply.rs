@@ -3,7 +3,7 @@ use super::visit::{Visit, changed_names, waits};
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
 use crate::id::Id;
-use crate::resource::{Apply, Change, Plan};
+use crate::resource::{Apply, Change, Plan, Want};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -52,7 +52,8 @@ impl Visit<'_> {
         for step in plan.steps {
             let names: BTreeSet<&str> = step.changes.iter().map(|change| change.name.as_str()).collect();
             let ids = self.ids.iter().filter(|id| names.contains(id.name.as_str())).cloned().collect();
-            self.scope.sink.emit(Event::Applying { ids, changes: step.changes.clone() })?;
+            let absent = self.want() == Want::Absent;
+            self.scope.sink.emit(Event::Applying { ids, changes: step.changes.clone(), absent })?;
             let outcome = self.take(step.apply, step.changes.first())?;
             self.scope.sys.facts().forget();
             for change in step.changes {
@@ -82,8 +83,11 @@ impl Visit<'_> {
         unsaid.into_inner().map_or(Ok(outcome), Err)
     }
 
-    /// What was made just now is ours, and known as what it was made.
+    /// What was made just now is ours, and known as what it was made. What is being taken away stays known until it is gone.
     fn claim_anew(&mut self, change: &Change) {
+        if self.want() == Want::Absent {
+            return;
+        }
         let id = Id::new(self.item.job.machine, &self.item.job.kind, &change.name);
         let known = self.scope.known.claims.get(&id).cloned();
         let claim = self.fresh.entry(id).or_insert_with(|| known.unwrap_or_default());

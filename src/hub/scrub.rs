@@ -51,7 +51,7 @@ impl Scrub {
                 id(after);
                 ids.iter_mut().for_each(id);
             }
-            Event::Applying { ids, changes } => {
+            Event::Applying { ids, changes, .. } => {
                 ids.iter_mut().for_each(id);
                 self.changes(changes);
             }
@@ -305,8 +305,12 @@ mod tests {
     #[test]
     fn an_id_keeps_its_name_even_where_a_secret_is_like_it() {
         let of: Id = "201/user:lilly".parse().unwrap();
-        let mut event = Event::Applying { ids: vec![of.clone()], changes: vec![Change::made("lilly", "uid lilly")] };
+        let mut event =
+            Event::Applying { ids: vec![of.clone()], changes: vec![Change::made("lilly", "uid lilly")], absent: false };
         Scrub::new(["lilly".to_owned()]).event(&mut event);
-        assert_eq!(event, Event::Applying { ids: vec![of], changes: vec![Change::made("lilly", "uid (secret)")] });
+        assert_eq!(
+            event,
+            Event::Applying { ids: vec![of], changes: vec![Change::made("lilly", "uid (secret)")], absent: false }
+        );
     }
 }

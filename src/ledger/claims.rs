@@ -118,7 +118,7 @@ impl State {
         }
         match entry.event.as_str() {
             "identified" => entry.machine.into_iter().for_each(|machine| self.identify(machine, &entry.identity)),
-            "applying" => self.intend(&entry.lane, &entry.ids, entry.changes),
+            "applying" => self.intend(&entry.lane, &entry.ids, entry.changes, entry.absent),
             "unmade" => entry.ids.iter().for_each(|id| {
                 if let Some(claim) = self.book().claims.get_mut(id) {
                     claim.made = false;
@@ -167,7 +167,8 @@ impl State {
 
     /// A change is about to be made. It counts as made from here on: whether a killed run made it can't be known, and what
     /// it made must not be left lying about. Where the step fails and the thing is found missing, `Unmade` takes it back.
-    fn intend(&mut self, lane: &str, ids: &[Id], changes: Vec<Intent>) {
+    /// What is about to be taken away stays known as what it was made until it is gone: a killed run may have left it.
+    fn intend(&mut self, lane: &str, ids: &[Id], changes: Vec<Intent>, absent: bool) {
         let book = self.book();
         for (test, _) in book.lanes.iter().filter(|(_, passed_in)| *passed_in == lane) {
             if let Some(claim) = book.claims.get_mut(test) {
@@ -175,6 +176,9 @@ impl State {
             }
         }
         book.lanes.retain(|_, passed_in| passed_in != lane);
+        if absent {
+            return;
+        }
         for change in changes {
             let Some(id) = ids.iter().find(|id| id.name == change.name) else { continue };
             let makes = change.field.is_empty() && change.from.is_none() && change.to.is_some();

@@ -20,7 +20,7 @@ pub fn take_in_tally(known: &mut Known, tally: &Tally) {
 
 fn fold(known: &mut Known, event: Event) {
     match event {
-        Event::Applying { ids, changes } => {
+        Event::Applying { ids, changes, absent: false } => {
             for change in changes {
                 let Some(id) = ids.iter().find(|id| id.name == change.name) else { continue };
                 let claim = known.claims.entry(id.clone()).or_default();

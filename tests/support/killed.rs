@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// Kills it before and after each point of each act.
 pub fn anywhere(case: &Case, machine: &FakeMachine) -> Kept {
     let mut known = case.known();
-    for act in case.acts().into_iter().filter(|act| !act.destroy) {
+    for act in case.acts() {
         act.prepare(&mut known, machine)?;
         let (before, known_before) = (machine.copy(), known.clone());
         machine.kill_at(None);
@@ -45,9 +45,7 @@ fn killed_at(act: &Act<'_>, point: usize, machine: &FakeMachine, mut known: Know
     apply_killed(act, &mut known, machine)?;
     machine.kill_at(None);
     let again = apply_act(act, &mut known, machine)?.ends();
-    // What is remarked of something that is being made is not said again once it is there.
-    let still = |end: &&String| !end.contains(" remark: ") || again.contains(end);
-    same("the ends of the run after it", &again, &whole.ends.iter().filter(still).cloned().collect::<Vec<_>>())?;
+    same("the ends of the run after it", &without_remarks(&again), &without_remarks(&whole.ends))?;
     sights(act, machine)?;
     same("the changes of the second run after it", &apply_act(act, &mut known, machine)?.changes(), &[])?;
     // What a program printed, and the stamp of a start, may be lost with the run that was killed.
@@ -55,6 +53,12 @@ fn killed_at(act: &Act<'_>, point: usize, machine: &FakeMachine, mut known: Know
     let paths = paths(machine);
     let differing = paths.difference(&whole.paths).chain(whole.paths.difference(&paths).filter(lost));
     same("paths left or missing", &differing.map(|path| path.display().to_string()).collect::<Vec<_>>(), &[])
+}
+
+/// What is remarked of something while it is made, or while it goes, need not be said again; and what is put back already
+/// is, like all that was there before us, remarked.
+pub fn without_remarks(ends: &[String]) -> Vec<String> {
+    ends.iter().filter(|end| !end.contains(" remark: ")).cloned().collect()
 }
 
 /// Applies until power is lost; what the ledger had by then is known.

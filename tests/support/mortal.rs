@@ -172,6 +172,9 @@ impl System for Mortal {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         self.real.read_link(path)
     }
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<u32>> {
+        self.real.lock_holder(path)
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.real.list(path)
     }

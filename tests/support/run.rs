@@ -90,7 +90,7 @@ pub fn make(sink: &dyn Sink, thing: &str) {
     let id = id(thing);
     let changes = vec![Change::made(&id.name, "new")];
     sink.emit(Event::Checking { ids: vec![id.clone()] }).unwrap();
-    sink.emit(Event::Applying { ids: vec![id.clone()], changes: changes.clone() }).unwrap();
+    sink.emit(Event::Applying { ids: vec![id.clone()], changes: changes.clone(), absent: false }).unwrap();
     sink.emit(finished(&id, Outcome::Changed { changes })).unwrap();
 }
 

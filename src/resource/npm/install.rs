@@ -142,13 +142,14 @@ impl Npm {
         let command = self
             .command("uninstall", &prefix, &cache)
             .arguments(["--ignore-scripts".to_owned()].into_iter().chain(names.clone()));
+        // First: after a kill in between, the package is there still and goes all the same.
+        names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, name))?;
         let outcome = sys.run(&command.clone().timeout(timeout)).and_then(|output| output.success(&command));
         sys.remove_tree(&cache)?;
         outcome?;
         for name in names {
             // npm leaves what it does not understand.
             sys.remove_tree(&modules(&prefix).join(&name))?;
-            state::clear_stamp(sys, KIND, &name)?;
         }
         Ok(())
     }

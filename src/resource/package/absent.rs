@@ -21,7 +21,10 @@ impl Package {
         let mut plan = Plan::default();
         let mut going = Vec::new();
         for name in &self.name.0 {
-            let Some(found) = there(name, sys, records)? else { continue };
+            let Some(found) = there(name, sys, records)? else {
+                plan.steps.extend(without_stamp(name, sys)?);
+                continue;
+            };
             if !ask.ours(&name.0) {
                 plan.remarks.push(remark(name, "kept: it was installed before, not by this recipe"));
             } else if let Some(by) = ask.pending.stays() {
@@ -63,6 +66,16 @@ fn there<'a>(name: &PackageName, sys: &dyn System, records: &'a Records) -> Resu
     let stamp = state::stamp(sys, KIND, &name.0)?;
     let Some(provider) = stamp.as_deref().and_then(|stamp| stamp.strip_prefix(PROVIDED_BY)) else { return Ok(None) };
     Ok(find(records, &PackageName(provider.to_owned())).filter(is_there))
+}
+
+/// A run that was killed after the package went may have left its stamp.
+fn without_stamp<'a>(name: &'a PackageName, sys: &dyn System) -> Result<Option<Step<'a>>> {
+    let left = state::stamp(sys, KIND, &name.0)?.map(|_| "left by a run that was killed".to_owned());
+    let clear = |from| {
+        let change = Change::field(&name.0, "stamp", Some(from), None);
+        Step::new(vec![change], move |sys| state::clear_stamp(sys, KIND, &name.0))
+    };
+    Ok(left.map(clear))
 }
 
 fn keep_what_others_need(going: &mut Vec<Going<'_>>, plan: &mut Plan<'_>, sys: &dyn System) -> Result<()> {

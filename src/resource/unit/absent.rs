@@ -103,6 +103,8 @@ fn undo<'a>(name: &'a UnitName, units: &Units, ask: &Ask<'_>, sys: &dyn System) 
 impl Undo<'_> {
     fn make(&self, sys: &dyn System, running: bool, timeout: std::time::Duration) -> Result<()> {
         let name = [self.name.0.as_str()];
+        // First: after a kill in between, what is left to undo is seen all the same.
+        stale::forget(sys, &self.name.0)?;
         if self.stop {
             systemctl(sys, "stop", &name, timeout)?;
         }
@@ -117,6 +119,6 @@ impl Undo<'_> {
         if running && self.file.is_some() {
             systemctl(sys, "daemon-reload", &[], timeout)?;
         }
-        stale::forget(sys, &self.name.0)
+        Ok(())
     }
 }
