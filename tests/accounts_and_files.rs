@@ -212,8 +212,10 @@ fn fields_that_contradict_each_other_are_mistakes() {
     for (fields, keys) in [
         (json!({ "name": "lilly", "ssh-keys": [key], "comment": "Lilly" }), vec![]),
         (json!({ "name": "lilly", "comment": "a:b" }), vec!["comment"]),
-        (json!({ "name": "lilly", "ssh-keys": ["key"] }), vec!["ssh-keys"]),
-        (json!({ "name": "lilly", "ssh-keys": [format!("{key}\n{key}")] }), vec!["ssh-keys"]),
+        (json!({ "name": "lilly", "home": "/a:b" }), vec!["home"]),
+        (json!({ "name": "lilly", "shell": "/a:b" }), vec!["shell"]),
+        (json!({ "name": "lilly", "password": "hunter2" }), vec!["password"]),
+        (json!({ "name": "lilly", "ssh-keys": [key, format!("no-pty {key}")] }), vec!["ssh-keys"]),
         (json!({ "name": "lilly", "ssh-keys": [key], "system": true }), vec!["ssh-keys"]),
     ] {
         assert_eq!(mistakes("user", fields.clone()), keys, "{fields}");

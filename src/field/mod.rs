@@ -9,6 +9,7 @@ mod net;
 mod package;
 mod path;
 mod range;
+mod ssh;
 mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
@@ -21,4 +22,5 @@ pub use net::{Address, Cidr, Mac};
 pub use package::{NpmName, PackageName, VersionGlob};
 pub use path::AbsPath;
 pub use range::{NpmVersion, Range};
+pub use ssh::SshKey;
 pub use text::{Field, Names, Text};

@@ -1,4 +1,5 @@
 //! `Resource`: what a recipe can ask of a machine, a file each; `KINDS` lists them.
+mod account;
 mod ask;
 mod bridge;
 mod command;

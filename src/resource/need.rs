@@ -74,6 +74,11 @@ impl Needs {
             self.after = Some(id.clone());
             return Ok(None);
         }
+        // It may be there, with a number that it is about to give up.
+        if let Some(id) = ask.pending.held_if(thing) {
+            self.held = Some(id.clone());
+            return Ok(None);
+        }
         if let Some(found) = owner_of(sys, who)? {
             return Ok(Some(found));
         }

@@ -90,6 +90,11 @@ impl Pending {
         if self.supplied.is_empty() { None } else { self.supplied.get(&thing()) }
     }
 
+    /// Returns what waits and so holds this very thing back; it is only named where anything is held back.
+    pub fn held_if(&self, thing: impl FnOnce() -> Thing) -> Option<&Id> {
+        if self.held.is_empty() { None } else { self.held.get(&thing()) }
+    }
+
     /// Returns a path in a directory that is about to be supplied or changed, and by whom: a unit's drop-in.
     pub fn coming_in(&self, directory: &Path) -> Option<(&Path, &Id)> {
         let inside = |thing: &'_ Thing| matches!(thing, Thing::Path(path) if path.parent() == Some(directory));

@@ -41,6 +41,11 @@ impl Needs {
     /// Looks for the user as whom something runs; none is root, who is always there.
     pub(crate) fn user(&mut self, name: Option<&str>, ask: &Ask<'_>, sys: &dyn System) -> Result<()> {
         let Some(name) = name.filter(|name| *name != "root") else { return Ok(()) };
+        // It may be there, with a number that it is about to give up.
+        if let Some(id) = ask.pending.held_if(|| Thing::User(name.to_owned())) {
+            self.held = Some(id.clone());
+            return Ok(());
+        }
         if accounts(sys)?.user(name).is_some() || foreign_user(sys, name)?.is_some() {
             return Ok(());
         }

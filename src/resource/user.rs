@@ -1,37 +1,54 @@
 //! `[[user]]`: a user with its groups, home, password and ssh keys.
-use super::need::Needs;
-use super::{Ask, Change, Mistake, Plan, Resource, Step, Thing, Waiting, Want};
-use crate::error::{Attempt as _, Error, Result};
-use crate::field::{AbsPath, AccountNumber, Principal, Text, UserName};
-use crate::system::passwd::{self, Accounts, accounts};
+use super::{Ask, Mistake, Plan, Remark, Resource, Want, account};
+use crate::error::Result;
+use crate::field::{AbsPath, AccountNumber, Principal, SshKey, Text, UserName};
+use crate::system::System;
+use crate::system::passwd::{self, accounts, shadow};
 use crate::system::process::running_as;
-use crate::system::{Command, System};
 use serde::Deserialize;
-use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 mod absent;
+mod changed;
+mod deeds;
+mod follow;
 mod home;
 mod keys;
+mod made;
+mod needs;
 mod password;
 
 /// A user, as a recipe asks for it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct User {
+    /// Its login name.
     name: UserName,
+    /// Its number; the next free one without. A change waits while the user's processes run, and so does all that
+    /// belongs to it; files in its home follow.
     uid: Option<AccountNumber>,
+    /// Its primary group, by name or number; a group of its own name without.
     group: Option<Principal>,
+    /// Groups that it is in, at least.
     #[serde(default)]
     groups: Vec<UserName>,
+    /// Its home directory; `/home/NAME` without, and none for a system user. It is made with what `/etc/skel` holds; one
+    /// that belongs to somebody else is left as it is.
     home: Option<AbsPath>,
+    /// Its login shell, which must be there.
     #[serde(default = "default_shell")]
     shell: AbsPath,
+    /// Its numbers come from the range for system users when it is made.
     #[serde(default)]
     system: bool,
+    /// Its full name, or what it is for.
     comment: Option<Text>,
+    /// The hash of its password, as `mkpasswd` prints it; may be a secret. A new user without one can't log in with a
+    /// password; one that is there keeps what it has.
     password: Option<Text>,
+    /// Lines that `~/.ssh/authorized_keys` has at least; other keys stay.
     #[serde(default)]
-    ssh_keys: Vec<Text>,
+    ssh_keys: Vec<SshKey>,
 }
 
 fn default_shell() -> AbsPath {
@@ -45,12 +62,14 @@ impl Resource for User {
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
         let accounts = accounts(sys)?;
-        match (ask.want, accounts.user(&self.name.0)) {
-            (Want::Present, None) => self.check_missing(&accounts, ask, sys),
-            (Want::Present, Some(is)) => self.check_there(is, &accounts, ask, sys),
-            (Want::Absent, None) => Ok(Plan::in_sync()),
-            (Want::Absent, Some(is)) => self.check_absent(is, ask, sys),
-        }
+        let mut plan = match (ask.want, accounts.user(&self.name.0)) {
+            (Want::Present, None) => self.check_missing(&accounts, ask, sys)?,
+            (Want::Present, Some(is)) => self.check_there(is, &accounts, ask, sys)?,
+            (Want::Absent, None) => self.check_gone(&accounts, ask, sys)?,
+            (Want::Absent, Some(is)) => self.check_absent(is, ask, sys)?,
+        };
+        account::sweep(&self.name.0, &mut plan, sys)?;
+        Ok(plan)
     }
 
     fn mistakes(&self) -> Vec<Mistake> {
@@ -58,8 +77,20 @@ impl Resource for User {
         if self.comment.as_ref().is_some_and(|comment| comment.contains([':', '\n'])) {
             mistakes.push(Mistake::at("comment", "a comment has no `:` and is one line"));
         }
-        if self.ssh_keys.iter().any(|key| keys::parse_key(key).is_none() || key.contains('\n')) {
-            mistakes.push(Mistake::at("ssh-keys", "each key is one line such as \"ssh-ed25519 AAAA… name\""));
+        if self.home.as_ref().is_some_and(|home| home.0.contains(':')) {
+            mistakes.push(Mistake::at("home", "the path of a home has no `:`"));
+        }
+        if self.shell.0.contains(':') {
+            mistakes.push(Mistake::at("shell", "the path of a shell has no `:`"));
+        }
+        if self.password.as_ref().is_some_and(|password| !password::may_be_hash(password)) {
+            mistakes.push(Mistake::at("password", password::EXPECTED));
+        }
+        let key = |key: &SshKey| key.parsed().map(|parsed| parsed.key.to_owned());
+        if (1..self.ssh_keys.len())
+            .any(|at| self.ssh_keys[..at].iter().any(|other| key(other) == key(&self.ssh_keys[at])))
+        {
+            mistakes.push(Mistake::at("ssh-keys", "the same key is there twice"));
         }
         if !self.ssh_keys.is_empty() && self.system && self.home.is_none() {
             mistakes.push(Mistake::at("ssh-keys", "a system user has no home to keep keys in: give it a `home`"));
@@ -68,243 +99,26 @@ impl Resource for User {
     }
 }
 
-/// What is done to bring a user to what is asked, in this order.
-#[derive(Debug, Default)]
-struct Deeds {
-    account: Option<Command>,
-    password: Option<Command>,
-    home: bool,
-    keys: Vec<String>,
-}
-
-impl Deeds {
-    fn make(self, name: &str, sys: &dyn System) -> Result<()> {
-        for command in [self.account, self.password].into_iter().flatten() {
-            sys.run(&command)?.success(&command)?;
-        }
-        if !self.home && self.keys.is_empty() {
-            return Ok(());
-        }
-        sys.facts().forget();
-        let missing = || Error::new(format!("looking up the user `{name}`")).reason("it is not there");
-        let accounts = accounts(sys)?;
-        let user = accounts.user(name).ok_or_else(missing)?;
-        if self.home {
-            home::make(user, sys)?;
-        }
-        if self.keys.is_empty() { Ok(()) } else { keys::add(user, &self.keys, sys) }
-    }
-}
-
 impl User {
-    fn check_missing<'a>(&'a self, accounts: &Accounts, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+    fn remark(&self, text: impl Into<String>) -> Remark {
+        Remark { name: self.name.0.clone(), text: text.into() }
+    }
+
+    /// Says what keeps somebody from logging in that no field of ours looks after.
+    fn remark_expiry(&self, plan: &mut Plan<'_>, sys: &dyn System) -> Result<()> {
+        let today = sys.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
         let name = &self.name.0;
-        let mut needs = self.needs(accounts, ask, sys)?;
-        let home = self.home_of_a_new_user();
-        let makes_home = self.makes_home(Path::new(&home), ask, sys)?;
-        if makes_home {
-            needs.parent(Path::new(&home), ask, sys)?;
+        if shadow(sys)?.get(name).and_then(|entry| entry.expires).is_some_and(|day| day <= today) {
+            let text = format!("its account has expired: `chage --expiredate -1 {name}` lets it log in again");
+            plan.remarks.push(self.remark(text));
         }
-        let mut said = vec!["user".to_owned()];
-        let mut argv = vec!["useradd".to_owned(), "--no-create-home".to_owned()];
-        let mut option = |option: &str, value: Option<String>, shown: &str| {
-            if let Some(value) = value {
-                said.push(format!("{shown} {value}"));
-                argv.extend([option.to_owned(), value]);
-            }
-        };
-        option("--uid", self.uid.map(|uid| uid.to_string()), "uid");
-        option("--gid", self.group.as_ref().map(ToString::to_string), "group");
-        option("--groups", self.joined(self.groups.iter()), "groups");
-        option("--home-dir", Some(home.clone()), "home");
-        option("--shell", Some(self.shell.0.clone()), "shell");
-        if let Some(comment) = &self.comment {
-            argv.extend(["--comment".to_owned(), comment.0.clone()]);
-        }
-        if self.group.is_none() {
-            let there = accounts.group(name).is_some() || ask.pending.coming(&Thing::Group(name.clone())).is_some();
-            argv.extend(if there { vec!["--gid".to_owned(), name.clone()] } else { vec!["--user-group".to_owned()] });
-        }
-        if self.system {
-            argv.push("--system".to_owned());
-        }
-        argv.push(name.clone());
-        if self.password.is_some() {
-            said.push("a password".to_owned());
-        }
-        if !self.ssh_keys.is_empty() {
-            said.push(format!("{} ssh keys", self.ssh_keys.len()));
-        }
-        let deeds = Deeds {
-            account: Some(Command::new(argv).timeout(ask.timeout)),
-            password: self.password_command(ask)?,
-            home: makes_home,
-            keys: self.ssh_keys.iter().map(|key| key.0.clone()).collect(),
-        };
-        let mut supplies = vec![Thing::User(name.clone()), Thing::Path(home.clone().into())];
-        if self.group.is_none() {
-            supplies.push(Thing::Group(name.clone()));
-        }
-        if let Some(waiting) = needs.waiting(name, supplies.clone()) {
-            return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
-        }
-        let change = Change::made(name, said.join(", ")).after(needs.after);
-        let step = Step::new(vec![change], move |sys| deeds.make(name, sys)).supplies(supplies);
-        Ok(Plan::step(step))
-    }
-
-    fn check_there<'a>(
-        &'a self,
-        is: &passwd::User,
-        accounts: &Accounts,
-        ask: &Ask<'_>,
-        sys: &dyn System,
-    ) -> Result<Plan<'a>> {
-        let name = &self.name.0;
-        let mut needs = self.needs(accounts, ask, sys)?;
-        let mut plan = Plan::in_sync();
-        let mut changes = Vec::new();
-        let mut argv = Vec::new();
-        let mut differs = |field: &str, from: String, to: String, option: &[&str]| {
-            argv.extend(option.iter().map(|option| (*option).to_owned()));
-            if !option.is_empty() {
-                argv.push(to.clone());
-            }
-            let from = Some(from).filter(|from| !from.is_empty());
-            changes.push(Change::field(name, field, from, Some(to)));
-        };
-        let uid = self.uid.filter(|uid| uid.0 != is.uid);
-        let moved = self.home.as_ref().filter(|home| home.0 != is.home);
-        // usermod takes neither from a user that is at work.
-        let busy = if uid.is_some() || moved.is_some() { running(is.uid, sys) } else { None };
-        if let Some(busy) = &busy {
-            let what = if uid.is_some() { "its uid" } else { "its home" };
-            let because = format!("{what} is not changed while its processes run: {busy}");
-            let remedy = Some("stop them, then run again".to_owned());
-            plan.waiting.push(Waiting { name: name.clone(), because, remedy, supplies: Vec::new() });
-        } else {
-            if let Some(uid) = uid {
-                differs("uid", is.uid.to_string(), uid.to_string(), &["--uid"]);
-            }
-            if let Some(home) = moved {
-                differs("home", is.home.clone(), home.0.clone(), &["--home"]);
-            }
-        }
-        let group = match &self.group {
-            Some(Principal::Number(gid)) => *gid == is.gid,
-            Some(Principal::Name(group)) => accounts.group(group).is_some_and(|group| group.gid == is.gid),
-            None => true,
-        };
-        if let (false, Some(group)) = (group, &self.group) {
-            differs("group", accounts.shown_group(is.gid), group.to_string(), &["--gid"]);
-        }
-        if self.shell.0 != is.shell {
-            differs("shell", is.shell.clone(), self.shell.0.clone(), &["--shell"]);
-        }
-        if let Some(comment) = self.comment.as_ref().filter(|comment| comment.0 != is.comment) {
-            differs("comment", is.comment.clone(), comment.0.clone(), &["--comment"]);
-        }
-        let has: Vec<&str> = accounts.groups_with(name).map(|group| group.name.as_str()).collect();
-        let primary = accounts.group_of(is.gid).map(|group| group.name.as_str());
-        let lacks = |group: &&UserName| !has.contains(&group.0.as_str()) && primary != Some(group.0.as_str());
-        if let Some(groups) = self.joined(self.groups.iter().filter(lacks)) {
-            differs("groups", has.join(","), groups, &["--append", "--groups"]);
-        }
-        let account = (!argv.is_empty()).then(|| {
-            let argv = ["usermod".to_owned()].into_iter().chain(argv).chain([name.clone()]);
-            Command::new(argv).timeout(ask.timeout)
-        });
-        let mut deeds = Deeds { account, ..Deeds::default() };
-        self.check_password(ask, sys, &mut plan, &mut changes, &mut deeds)?;
-        let home = moved.filter(|_| busy.is_none()).map_or(is.home.as_str(), |home| home.0.as_str());
-        if (self.home.is_some() || (ask.ours(name) && !self.system)) && self.makes_home(Path::new(home), ask, sys)? {
-            needs.parent(Path::new(home), ask, sys)?;
-            deeds.home = true;
-            if moved.is_none() {
-                changes.push(Change::field(name, "home", Some("not there".to_owned()), Some(home.to_owned())));
-            }
-        }
-        deeds.keys = keys::missing(Path::new(home), &self.ssh_keys, sys)?;
-        if !deeds.keys.is_empty() {
-            let (lacking, asked) = (deeds.keys.len(), self.ssh_keys.len());
-            let from = Some(format!("{} of {asked}", asked - lacking));
-            changes.push(Change::field(name, "ssh-keys", from, Some(format!("{asked} of {asked}"))));
-        }
-        if changes.is_empty() {
-            return Ok(plan);
-        }
-        if let Some(waiting) = needs.waiting(name, Vec::new()) {
-            return Ok(Plan { waiting: vec![waiting], ..plan });
-        }
-        for change in &mut changes {
-            change.after.clone_from(&needs.after);
-        }
-        let mut supplies = Vec::new();
-        if uid.is_some() && busy.is_none() {
-            supplies.push(Thing::User(name.clone()));
-        }
-        if deeds.home {
-            supplies.push(Thing::Path(home.into()));
-        }
-        plan.steps.push(Step::new(changes, move |sys| deeds.make(name, sys)).supplies(supplies));
-        Ok(plan)
-    }
-
-    /// Looks for the groups, and whether the uid is free.
-    fn needs(&self, accounts: &Accounts, ask: &Ask<'_>, sys: &dyn System) -> Result<Needs> {
-        let name = &self.name.0;
-        let mut needs = Needs::default();
-        if let Some(other) = self.uid.and_then(|uid| accounts.user_of(uid.0)).filter(|other| other.name != *name)
-            && ask.pending.coming(&Thing::User(other.name.clone())).is_none()
-            && accounts.user(name).is_none_or(|is| Some(is.uid) != self.uid.map(|uid| uid.0))
-        {
-            return Err(Error::new(format!("giving uid {} to the user `{name}`", other.uid))
-                .reason(format!("the user `{}` has it", other.name))
-                .remedy("choose another `uid`"));
-        }
-        match &self.group {
-            Some(Principal::Number(gid)) if accounts.group_of(*gid).is_none() => {
-                needs.missing(&Thing::Group(gid.to_string()), ask, || {
-                    Error::new(format!("looking up the group {gid}"))
-                        .reason("it is not there")
-                        .remedy(format!("put a [[group]] with gid = {gid} before it"))
-                })?;
-            }
-            Some(group @ Principal::Name(_)) => drop(needs.group(group, ask, sys)?),
-            _ => {}
-        }
-        for group in &self.groups {
-            needs.group(&Principal::Name(group.0.clone()), ask, sys)?;
-        }
-        Ok(needs)
-    }
-
-    fn home_of_a_new_user(&self) -> String {
-        match &self.home {
-            Some(home) => home.0.clone(),
-            None if self.system => "/nonexistent".to_owned(),
-            None => format!("/home/{}", self.name.0),
-        }
-    }
-
-    /// Returns whether a home directory is to be made: it is wanted, is not there, and no other resource brings it.
-    fn makes_home(&self, home: &Path, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
-        if self.system && self.home.is_none() {
-            return Ok(false);
-        }
-        let is = sys.lstat(home).attempt(|| format!("looking for the home `{}`", home.display()))?;
-        Ok(is.is_none() && ask.pending.coming(&Thing::Path(home.to_owned())).is_none())
-    }
-
-    fn joined<'g>(&self, groups: impl Iterator<Item = &'g UserName>) -> Option<String> {
-        let names: Vec<&str> = groups.map(|group| group.0.as_str()).filter(|group| *group != self.name.0).collect();
-        (!names.is_empty()).then(|| names.join(","))
+        Ok(())
     }
 }
 
 /// Returns a user's processes for people, at most five of them.
-fn running(uid: u32, sys: &dyn System) -> Option<String> {
-    let processes = running_as(sys, uid);
+fn running(is: &passwd::User, sys: &dyn System) -> Option<String> {
+    let processes = running_as(sys, is.uid);
     if processes.is_empty() {
         return None;
     }

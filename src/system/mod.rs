@@ -15,6 +15,7 @@ pub mod passwd;
 pub mod process;
 pub mod program;
 mod real;
+pub mod ssh;
 pub mod state;
 pub mod systemctl;
 

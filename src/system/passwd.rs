@@ -22,6 +22,8 @@ pub struct User {
     pub home: String,
     /// Login shell.
     pub shell: String,
+    /// Its password is in shadow(5).
+    pub shadowed: bool,
 }
 
 /// A line of /etc/group.
@@ -40,10 +42,10 @@ pub fn parse_passwd(text: &str) -> Vec<User> {
     let user = |line: &str| {
         let mut fields = line.split(':');
         let name = name(fields.next()?)?;
-        let _password = fields.next()?;
+        let shadowed = fields.next()? == "x";
         let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
         let mut text = || fields.next().map(str::to_owned);
-        Some(User { name, uid, gid, comment: text()?, home: text()?, shell: text()? })
+        Some(User { name, uid, gid, comment: text()?, home: text()?, shell: text()?, shadowed })
     };
     text.lines().filter_map(user).collect()
 }
@@ -61,11 +63,32 @@ pub fn parse_group(text: &str) -> Vec<Group> {
     text.lines().filter_map(group).collect()
 }
 
-/// Returns the password field of each user in a shadow file.
-pub fn parse_shadow(text: &str) -> HashMap<String, String> {
+/// What a line of /etc/shadow says of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadow {
+    /// The hash of the password; nobody has one that begins with `!` or `*`.
+    pub password: String,
+    /// The first day on which the account can't be used any more, counted from 1970.
+    pub expires: Option<u64>,
+}
+
+/// Returns the users of a shadow file.
+pub fn parse_shadow(text: &str) -> HashMap<String, Shadow> {
     let entry = |line: &str| {
         let mut fields = line.split(':');
-        Some((name(fields.next()?)?, fields.next()?.to_owned()))
+        let (name, password) = (name(fields.next()?)?, fields.next()?.to_owned());
+        Some((name, Shadow { password, expires: fields.nth(5).and_then(|day| day.parse().ok()) }))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+/// Returns the groups of a gshadow file, each with its members.
+pub fn parse_gshadow(text: &str) -> HashMap<String, Vec<String>> {
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        let name = name(fields.next()?)?;
+        let members = fields.nth(2)?.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
+        Some((name, members))
     };
     text.lines().filter_map(entry).collect()
 }
@@ -170,18 +193,23 @@ pub fn accounts(sys: &dyn System) -> Result<Arc<Accounts>> {
     })
 }
 
-/// Returns the password field of a user in /etc/shadow.
-pub fn password(sys: &dyn System, user: &str) -> Result<Option<String>> {
-    let shadow = sys.facts().get("shadow", || Ok::<_, Error>(parse_shadow(&text(sys, Path::new("/etc/shadow"))?)))?;
-    Ok(shadow.get(user).cloned())
+/// Returns the users in /etc/shadow; none where passwords are elsewhere.
+pub fn shadow(sys: &dyn System) -> Result<Arc<HashMap<String, Shadow>>> {
+    sys.facts().get("shadow", || Ok::<_, Error>(parse_shadow(&text(sys, Path::new("/etc/shadow"))?)))
 }
 
-/// Asks the machine's name service for a user that its files do not know; nobody where it knows no other source.
+/// Returns the groups in /etc/gshadow; none where there is no such file.
+pub fn gshadow(sys: &dyn System) -> Result<Arc<HashMap<String, Vec<String>>>> {
+    sys.facts().get("gshadow", || Ok::<_, Error>(parse_gshadow(&text(sys, Path::new("/etc/gshadow"))?)))
+}
+
+/// Asks the machine's name service for a user, by name or number, that its files do not know; nobody where it knows no
+/// other source.
 pub fn foreign_user(sys: &dyn System, name: &str) -> Result<Option<User>> {
     Ok(ask_name_service(sys, "passwd", name)?.and_then(|line| parse_passwd(&line).pop()))
 }
 
-/// Asks the machine's name service for a group that its files do not know.
+/// Asks the machine's name service for a group, by name or number, that its files do not know.
 pub fn foreign_group(sys: &dyn System, name: &str) -> Result<Option<Group>> {
     Ok(ask_name_service(sys, "group", name)?.and_then(|line| parse_group(&line).pop()))
 }
@@ -251,9 +279,16 @@ twin:x:1201:100::/nonexistent:/usr/sbin/nologin
     }
 
     #[test]
-    fn the_password_is_the_second_field_of_shadow() {
-        let shadow = parse_shadow("root:*:19000:0:99999:7:::\nlilly:!:19000::::::\n");
-        assert_eq!(shadow["lilly"], "!");
+    fn shadow_has_the_password_and_the_day_on_which_it_ends() {
+        let shadow = parse_shadow("root:*:19000:0:99999:7:::\nlilly:!:19000::::::\nold:$6$x:1:0:9:7::18000:\n");
+        assert_eq!(shadow["lilly"], Shadow { password: "!".into(), expires: None });
+        assert_eq!(shadow["old"], Shadow { password: "$6$x".into(), expires: Some(18000) });
+    }
+
+    #[test]
+    fn gshadow_has_the_members_last() {
+        let groups = parse_gshadow("root:*::\nsudo:*:boss:lilly,mike\nshort:!\n");
+        assert_eq!((groups["root"].len(), groups["sudo"].len(), groups.len()), (0, 2, 2));
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub fn parse_status(text: &str) -> Option<(&str, Vec<u32>)> {
     Some((field("Name")?.trim(), uids))
 }
 
+/// Returns the name of a process; `None` where there is no such process.
+pub fn name_of(sys: &dyn System, pid: u32) -> Option<String> {
+    let status = sys.read(Path::new(&format!("/proc/{pid}/status"))).ok()?;
+    parse_status(&String::from_utf8_lossy(&status)).map(|(name, _)| name.to_owned())
+}
+
 /// Returns the processes that run as a user; those that end meanwhile are passed over.
 pub fn running_as(sys: &dyn System, uid: u32) -> Vec<Process> {
     let names = sys.list(Path::new("/proc")).unwrap_or_default();

@@ -5,6 +5,7 @@ pub mod case;
 pub mod contract;
 pub mod deed;
 pub mod fake;
+pub mod here;
 pub mod killed;
 pub mod mortal;
 pub mod place;

@@ -1,10 +1,94 @@
-//! A home directory: made beside with what /etc/skel holds, then renamed, so that it is there whole or not at all.
+//! A home directory: whose it is; and how it is made, beside with what /etc/skel holds, then renamed, so that it is there
+//! whole or not at all.
 use crate::error::{Attempt as _, Error, Result};
-use crate::system::passwd::User;
+use crate::resource::{Plan, Waiting};
+use crate::system::passwd::{Accounts, User};
 use crate::system::{FileKind, NewFile, System};
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+
+/// What stands where a home is to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// Nothing.
+    Missing,
+    /// A directory of the user's.
+    Own,
+    /// A link, whose target is root's affair, or a directory whose owner can't be compared yet.
+    Unknown,
+    /// A directory of root's.
+    Roots,
+    /// A directory of somebody else, by name or number.
+    Foreign(String),
+}
+
+/// Looks at the home of a user with that number.
+pub(super) fn look(home: &Path, uid: Option<u32>, accounts: &Accounts, sys: &dyn System) -> Result<Home> {
+    let attempt = || format!("looking for the home `{}`", home.display());
+    let Some(found) = sys.lstat(home).attempt(attempt)? else { return Ok(Home::Missing) };
+    Ok(match found.kind {
+        FileKind::Link => Home::Unknown,
+        FileKind::File | FileKind::Other => {
+            return Err(Error::new(attempt()).reason("it is no directory").remedy("remove it, or give another `home`"));
+        }
+        FileKind::Directory if uid == Some(found.uid) => Home::Own,
+        FileKind::Directory if found.uid == 0 => Home::Roots,
+        FileKind::Directory if uid.is_none() && accounts.user_of(found.uid).is_none() => Home::Unknown,
+        FileKind::Directory => Home::Foreign(accounts.shown_user(found.uid)),
+    })
+}
+
+/// Returns whether a user's home is a directory that one of these numbers owns; never root's, and never `/`.
+pub(super) fn is_own(user: &User, uids: &[u32], sys: &dyn System) -> Result<bool> {
+    let home = Path::new(&user.home);
+    let found = sys.lstat(home).attempt(|| format!("looking for the home `{}`", user.home))?;
+    let own =
+        found.is_some_and(|found| found.kind == FileKind::Directory && found.uid != 0 && uids.contains(&found.uid));
+    Ok(own && home.is_absolute() && home.parent().is_some())
+}
+
+impl super::User {
+    /// Returns whether it has a home that is its own affair.
+    pub(super) fn has_home(&self) -> bool {
+        !self.system || self.home.is_some()
+    }
+
+    /// Looks at its home. Whose that of a system user is says nothing: many share one, or have `/`.
+    pub(super) fn look_at_home(
+        &self,
+        home: &Path,
+        uid: Option<u32>,
+        accounts: &Accounts,
+        sys: &dyn System,
+    ) -> Result<Home> {
+        if !self.system {
+            return look(home, uid, accounts, sys);
+        }
+        let found = sys.lstat(home).attempt(|| format!("looking for the home `{}`", home.display()))?;
+        Ok(if found.is_none() { Home::Missing } else { Home::Unknown })
+    }
+
+    /// Says that it can't change its own home.
+    pub(super) fn remark_roots_home(&self, home: &str, plan: &mut Plan<'_>) {
+        let text =
+            format!("its home `{home}` belongs to root and is left as it is; a [[directory]] with `owner` gives it");
+        plan.remarks.push(self.remark(text));
+    }
+
+    /// Somebody else's directory is not touched, and no key is put into it.
+    pub(super) fn waiting_for_home(&self, home: &str, owner: &str) -> Waiting {
+        let name = &self.name.0;
+        Waiting {
+            name: name.clone(),
+            because: format!("its home `{home}` belongs to {owner}"),
+            remedy: Some(format!(
+                "`chown --recursive {name}: {home}` where it should be its own, else give another `home`"
+            )),
+            supplies: Vec::new(),
+        }
+    }
+}
 
 /// Makes the home of a user.
 pub(super) fn make(user: &User, sys: &dyn System) -> Result<()> {

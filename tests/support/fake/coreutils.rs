@@ -1,4 +1,4 @@
-//! The few programs of every Debian that cases run: cat, echo, id, rm, sh, tee, test, touch.
+//! The few programs of every Debian that cases run: cat, chown, echo, id, rm, sh, tee, test, touch.
 use super::disk::Body;
 use super::{FakeMachine, PROGRAMS, answer, refuse};
 use provision::system::{Command, FileKind, Output};
@@ -13,6 +13,24 @@ pub fn cat(machine: &FakeMachine, command: &Command) -> Output {
         }
     }
     Output { code: 0, stdout: printed, stderr: Vec::new() }
+}
+
+/// `chown --recursive --no-dereference --from=U OWNER PATH`, or `--from=:G :GROUP`.
+pub fn chown(machine: &FakeMachine, command: &Command) -> Output {
+    let [_, "--recursive", "--no-dereference", from, to, path] =
+        command.argv.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    else {
+        return refuse(1, "chown: unexpected arguments\n");
+    };
+    let number = |text: &str| text.trim_start_matches(':').parse::<u32>().expect("a number");
+    let (from, new) = (from.trim_start_matches("--from="), number(to));
+    let (old, group) = (number(from), from.starts_with(':'));
+    let mut disk = machine.disk();
+    for (_, node) in disk.nodes.iter_mut().filter(|(found, _)| found.starts_with(path)) {
+        let owner = if group { &mut node.gid } else { &mut node.uid };
+        *owner = if *owner == old { new } else { *owner };
+    }
+    answer(0, "")
 }
 
 pub fn echo(_: &FakeMachine, command: &Command) -> Output {

@@ -105,7 +105,14 @@ impl FakeMachine {
         machine.file("/etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\n");
         machine.file("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         machine.file("/var/lib/dpkg/status", "");
+        machine
+            .file("/etc/network/interfaces", "auto lo\niface lo inet loopback\nsource /etc/network/interfaces.d/*\n");
+        machine.file("/etc/shells", "/bin/sh\n/bin/bash\n");
         super::lxc::host(&machine);
+        for shell in ["/bin/sh", "/bin/bash", "/usr/sbin/nologin"] {
+            machine.file(shell, "#!fake\n");
+            machine.disk().change(Path::new(shell), |node| node.mode = 0o755).expect("just made");
+        }
         for name in machine.programs.keys().copied().collect::<Vec<_>>() {
             machine.file(&format!("/usr/bin/{name}"), "#!fake\n");
             machine.disk().change(Path::new(&format!("/usr/bin/{name}")), |node| node.mode = 0o755).expect("just made");

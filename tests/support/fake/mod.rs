@@ -32,6 +32,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("groupdel", accounts::groupdel),
     ("chpasswd", accounts::chpasswd),
     ("cat", coreutils::cat),
+    ("chown", coreutils::chown),
     ("echo", coreutils::echo),
     ("exportfs", exportfs::exportfs),
     ("git", git::git),

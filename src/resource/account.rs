@@ -1,0 +1,128 @@
+//! What user and group share: the tools of shadow, which lock the files of accounts, and what a killed one leaves behind.
+use super::{Change, Plan, Step};
+use crate::error::{Attempt as _, Result};
+use crate::system::passwd::{Accounts, foreign_group, foreign_user, gshadow};
+use crate::system::process::name_of;
+use crate::system::{Command, System};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const DIRECTORY: &str = "/etc";
+const FILES: [&str; 6] = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
+/// How often a tool is tried, a second apart, while another one is at work.
+const TRIES: u32 = 15;
+
+/// Runs a tool. Where another one holds a lock it waits for it, and then says who that is.
+pub(super) fn run(command: &Command, sys: &dyn System) -> Result<()> {
+    for tried in 1.. {
+        let output = sys.run(command)?;
+        let is_locked = output.code != 0 && String::from_utf8_lossy(&output.stderr).contains("cannot lock");
+        if is_locked && tried < TRIES {
+            sys.sleep(Duration::from_secs(1));
+            continue;
+        }
+        let done = output.success(command).map(drop);
+        let holder = if is_locked { holder(sys)? } else { None };
+        return match holder {
+            None => done,
+            Some((lock, who)) => done.map_err(|error| {
+                error.reason(format!("`{}` is held by process {who}", lock.display())).remedy(format!(
+                    "run again once that has ended; remove `{}` where it is no tool that changes accounts",
+                    lock.display()
+                ))
+            }),
+        };
+    }
+    Ok(())
+}
+
+/// Returns what gives a group the entry in gshadow(5) that a killed tool left out; `None` where nothing is missing.
+pub(super) fn missing_entry(group: &str, timeout: Duration, sys: &dyn System) -> Result<Option<Command>> {
+    let entries = gshadow(sys)?;
+    let missing = !entries.is_empty() && !entries.contains_key(group);
+    Ok(missing.then(|| Command::new(["groupmod", "--password", "!", group]).timeout(timeout)))
+}
+
+/// Plans to sweep what a killed tool left: its locks can stop the next one, its drafts hold hashes of passwords.
+pub(super) fn sweep(name: &str, plan: &mut Plan<'_>, sys: &dyn System) -> Result<()> {
+    let left = sys.facts().get("account leftovers", || leftovers(sys))?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    let change = Change::field(name, "left by a killed program", Some(paths.join(", ")), None);
+    let sweep = |sys: &dyn System| leftovers(sys)?.iter().try_for_each(|path| sys.remove_file(path));
+    plan.steps.insert(0, Step::new(vec![change], sweep));
+    Ok(())
+}
+
+/// Returns the name by which the name service knows a user or its number, where it is not in the files.
+pub(super) fn foreign_user_name(who: &str, accounts: &Accounts, sys: &dyn System) -> Result<Option<String>> {
+    let found = foreign_user(sys, who)?.map(|user| user.name);
+    Ok(found.filter(|name| accounts.user(name).is_none()))
+}
+
+/// Returns the name by which the name service knows a group or its number, where it is not in the files.
+pub(super) fn foreign_group_name(who: &str, accounts: &Accounts, sys: &dyn System) -> Result<Option<String>> {
+    let found = foreign_group(sys, who)?.map(|group| group.name);
+    Ok(found.filter(|name| accounts.group(name).is_none()))
+}
+
+/// Returns a lock that a living process holds, and that process for people.
+fn holder(sys: &dyn System) -> Result<Option<(PathBuf, String)>> {
+    for file in FILES {
+        if let Lock::Held(pid) = lock_of(file, sys)? {
+            let name = name_of(sys, pid).map_or_else(String::new, |name| format!(" {name}"));
+            return Ok(Some((lock_path(file), format!("{pid}{name}"))));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the locks and drafts of tools that run no more.
+fn leftovers(sys: &dyn System) -> Result<Vec<PathBuf>> {
+    let names = match sys.list(Path::new(DIRECTORY)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        names => names.attempt(|| format!("reading `{DIRECTORY}`"))?,
+    };
+    let mut left = Vec::new();
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        let Some((file, what)) = name.split_at_checked(name.find(['.', '+']).unwrap_or(name.len())) else { continue };
+        if !FILES.contains(&file) {
+            continue;
+        }
+        let is_left = match what {
+            ".lock" => matches!(lock_of(file, sys)?, Lock::Left),
+            "+" => !matches!(lock_of(file, sys)?, Lock::Held(_)),
+            _ => what.strip_prefix('.').and_then(|pid| pid.parse().ok()).is_some_and(|pid| name_of(sys, pid).is_none()),
+        };
+        let path = Path::new(DIRECTORY).join(name);
+        // A tool that ends meanwhile takes its own away first.
+        if is_left && sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some() {
+            left.push(path);
+        }
+    }
+    Ok(left)
+}
+
+/// A lock of one of the files: a file beside it with the number of the process that holds it.
+enum Lock {
+    Free,
+    Held(u32),
+    Left,
+}
+
+fn lock_of(file: &str, sys: &dyn System) -> Result<Lock> {
+    let path = lock_path(file);
+    let bytes = match sys.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Free),
+        bytes => bytes.attempt(|| format!("reading `{}`", path.display()))?,
+    };
+    let pid = String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).parse().ok();
+    Ok(pid.filter(|pid| name_of(sys, *pid).is_some()).map_or(Lock::Left, Lock::Held))
+}
+
+fn lock_path(file: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{file}.lock"))
+}
