@@ -3,7 +3,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use provision::error::Result;
 use provision::event::Event;
-use provision::system::{Bind, Command, Facts, Fetch, Fetched, NewFile, Output, Real, Stat, System};
+use provision::system::{Bind, Captured, Command, Facts, Fetch, Fetched, NewFile, Output, Real, Stat, System};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io;
@@ -177,6 +177,15 @@ impl System for Mortal {
     }
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.real.list(path)
+    }
+    fn look(&self, path: &Path) -> Result<Option<Stat>> {
+        self.real.look(path)
+    }
+    fn capture(&self, path: &Path) -> Result<Option<Captured>> {
+        self.real.capture(path)
+    }
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.write_call("copy to", to, |real| real.copy(from, to))
     }
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
         let whole = self.point.is_some_and(|point| point.whole);

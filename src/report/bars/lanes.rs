@@ -93,7 +93,7 @@ impl Lanes {
                 let work = self.work(lane, now);
                 (work.on, work.step) = (ids.clone(), Some(step));
             }
-            Event::Applying { ids, changes, absent: false } => {
+            Event::Applying { ids, changes, .. } => {
                 let (sign, hue) = change::sign(changes);
                 let what = if sign == "~" { change::brief(changes) } else { String::new() };
                 self.work(lane, now).step = Some(Step { sign, hue, ids: ids.clone(), what });
