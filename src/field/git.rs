@@ -14,6 +14,13 @@ impl GitUrl {
         let host = authority.rsplit('@').next()?;
         Some(format!("{scheme}://{host}"))
     }
+
+    /// Returns whether there is a password in it: `https://bob:s3cret@…`.
+    pub fn has_password(&self) -> bool {
+        let authority = self.0.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+        let login = authority.and_then(|authority| authority.rsplit_once('@')).map(|(login, _)| login);
+        login.is_some_and(|login| login.contains(':'))
+    }
 }
 
 impl Field for GitUrl {
@@ -158,6 +165,7 @@ mod tests {
         let url = GitUrl::from_text("https://bob:s3cret@git.example.org:8443/x.git").unwrap();
         assert_eq!(url.to_string(), "https://git.example.org:8443/x.git");
         assert_eq!(url.web_host().as_deref(), Some("https://git.example.org:8443"));
+        assert!(url.has_password() && !GitUrl("ssh://git@h:22/x@y:z".into()).has_password());
         assert_eq!(GitUrl("git@github.com:a/b".into()).web_host(), None);
     }
 

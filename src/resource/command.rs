@@ -136,6 +136,7 @@ impl Command {
             user: self.user.as_ref().map(|user| user.0.clone()),
             stdin: stdin.map(|text| text.0.clone().into_bytes()).unwrap_or_default(),
             timeout: Some(ask.timeout),
+            tied: false,
         }
     }
 

@@ -9,6 +9,7 @@ mod directory;
 mod file;
 mod gate;
 mod git;
+mod ground;
 mod group;
 mod kept;
 mod kind;

@@ -19,6 +19,8 @@ pub struct Command {
     pub stdin: Vec<u8>,
     /// It is ended (TERM, then KILL, with all its children) after this; never without.
     pub timeout: Option<Duration>,
+    /// It is ended (TERM) when we are, by whatever: what it does half can be done again. Else it goes on to its end.
+    pub tied: bool,
 }
 
 impl Command {

@@ -1,6 +1,7 @@
 //! A checkout as its files tell, without starting git. They are a user's: no link is followed, and nothing is believed twice.
 use crate::error::{Attempt as _, Result};
 use crate::field::{GitRef, is_object_id};
+use crate::system::fingerprint::listed;
 use crate::system::git::{Head, Target, parse_cone, parse_config, parse_head, parse_packed_refs};
 use crate::system::{FileKind, Stat, System};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub(super) struct Checkout {
     pub(super) shallow: bool,
     /// Something is put away in the stash.
     pub(super) stashed: bool,
+    /// Whose the directory is.
+    pub(super) stat: Stat,
     directory: PathBuf,
     packed: BTreeMap<String, Target>,
 }
@@ -63,7 +66,7 @@ impl Found {
             return Ok(Self::Foreign("is not a directory".to_owned()));
         }
         match sys.lstat(&path.join(".git")).attempt(attempt)?.map(|stat| stat.kind) {
-            Some(FileKind::Directory) => Checkout::read(sys, path),
+            Some(FileKind::Directory) => Checkout::read(sys, path, stat),
             Some(_) => Ok(Self::Foreign("belongs to another repository, of which it is a part".to_owned())),
             None if sys.list(path).attempt(attempt)?.is_empty() => Ok(Self::Empty(stat)),
             None => Ok(Self::Foreign("is a directory with something else in it".to_owned())),
@@ -72,7 +75,7 @@ impl Found {
 }
 
 impl Checkout {
-    fn read(sys: &dyn System, path: &Path) -> Result<Found> {
+    fn read(sys: &dyn System, path: &Path, stat: Stat) -> Result<Found> {
         let directory = path.join(".git");
         if inside(sys, &directory, "reftable/tables.list")?.is_some() {
             return Ok(Found::Foreign("keeps its refs as a reftable, which is not read yet".to_owned()));
@@ -86,14 +89,17 @@ impl Checkout {
         let setting = |name: &str| settings.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let is_sparse = setting("core.sparsecheckout").is_some_and(|value| value == "true");
         let patterns = inside(sys, &directory, "info/sparse-checkout")?.filter(|_| is_sparse);
+        // Of several URLs git fetches from the first.
+        let url = settings.iter().find(|(key, _)| key == "remote.origin.url").map(|(_, value)| value.clone());
         let mut checkout = Self {
-            url: setting("remote.origin.url"),
+            url,
             head,
             commit: None,
             // Patterns that are no cone take in no directory that is known.
             cone: patterns.map(|text| parse_cone(&text).unwrap_or_default()),
             shallow: inside(sys, &directory, "shallow")?.is_some_and(|text| !text.is_empty()),
             stashed: false,
+            stat,
             directory,
             packed,
         };
@@ -123,6 +129,45 @@ impl Checkout {
             Some(Target { peeled: Some(_), .. }) | None => Standing::Elsewhere,
             Some(_) => Standing::Unpeeled,
         })
+    }
+
+    /// Returns what somebody has begun there and not ended, as wt-status.c of git tells it.
+    pub(super) fn under_way(&self, sys: &dyn System) -> Result<Option<&'static str>> {
+        let begun = [
+            ("rebase-merge", "a rebase"),
+            ("rebase-apply", "a rebase, or of applying patches"),
+            ("MERGE_HEAD", "a merge"),
+            ("CHERRY_PICK_HEAD", "a cherry-pick"),
+            ("REVERT_HEAD", "a revert"),
+            ("BISECT_LOG", "a bisection"),
+        ];
+        for (name, what) in begun {
+            if self.there(sys, name)? {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether a git is writing its index, or was killed while it did.
+    pub(super) fn is_locked(&self, sys: &dyn System) -> Result<bool> {
+        self.there(sys, "index.lock")
+    }
+
+    /// Returns what hangs on the repository and is not in its branches: submodules, and other work trees.
+    pub(super) fn appendages(&self, sys: &dyn System) -> Result<Option<&'static str>> {
+        for (name, what) in [("modules", "submodules"), ("worktrees", "other work trees")] {
+            let path = self.directory.join(name);
+            if !listed(sys, &path).attempt(|| format!("reading `{}`", path.display()))?.is_empty() {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    }
+
+    fn there(&self, sys: &dyn System, name: &str) -> Result<bool> {
+        let path = self.directory.join(name);
+        Ok(sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some())
     }
 
     /// Returns what a whole ref names: its own file, else its line among the packed ones.

@@ -6,6 +6,7 @@ use crate::field::Principal;
 use crate::resource::need::{Needs, owner_of};
 use crate::resource::{Ask, Change, Plan, Step};
 use crate::system::{Stat, System};
+use std::time::Duration;
 
 impl Git {
     /// Plans the clone; `empty` is the directory that is there already, with nothing in it.
@@ -30,17 +31,11 @@ impl Git {
     /// Clones beside, as the user, and renames into place. What a killed run left beside is removed first.
     fn clone_beside(&self, program: &Program, empty: Option<Stat>, sys: &dyn System) -> Result<()> {
         let beside = self.beside();
-        sys.remove_tree(&beside)?;
-        let (uid, gid, mode) = match (empty, &self.user) {
-            // The directory's maker keeps the say over owner and mode.
-            (Some(stat), _) => (stat.uid, stat.gid, stat.mode),
-            (None, None) => (0, 0, 0o755),
-            (None, Some(user)) => {
-                let owner = owner_of(sys, &Principal::Name(user.0.clone()))?;
-                let (uid, gid) = owner.ok_or_else(|| Error::new(format!("looking up the user `{}`", user.0)))?;
-                (uid, gid, 0o755)
-            }
-        };
+        self.clear_beside(sys)?;
+        let who = Principal::Name(self.user.as_ref().map_or("root", |user| &user.0).to_owned());
+        let (uid, gid) = owner_of(sys, &who)?.ok_or_else(|| Error::new(format!("looking up the user `{who}`")))?;
+        // Who made the directory keeps the say over group and mode.
+        let (gid, mode) = empty.map_or((gid, 0o755), |stat| (stat.gid, stat.mode));
         sys.make_dir(&beside, uid, gid, mode)?;
         let cloned = self.fill(&program.at(&beside), sys);
         if let Err(error) = cloned {
@@ -51,6 +46,17 @@ impl Git {
         sys.rename(&beside, self.path.path())
     }
 
+    /// Removes what is beside. Where the run that cloned it was killed, its git may need a moment to end.
+    pub(super) fn clear_beside(&self, sys: &dyn System) -> Result<()> {
+        for _ in 0..20 {
+            if sys.remove_tree(&self.beside()).is_ok() {
+                return Ok(());
+            }
+            sys.sleep(Duration::from_millis(100));
+        }
+        sys.remove_tree(&self.beside())
+    }
+
     fn fill(&self, program: &Program, sys: &dyn System) -> Result<()> {
         let depth = self.depth.map(|depth| format!("--depth={depth}"));
         let mut options: Vec<&str> = Vec::new();
@@ -59,20 +65,20 @@ impl Git {
             // Files outside the sparse directories are not even fetched.
             options.push("--filter=blob:none");
         }
-        let commit = self.reference.as_ref().filter(|reference| reference.is_commit());
-        if let Some(reference) = self.reference.as_ref().filter(|reference| !reference.is_commit()) {
-            options.extend(["--branch", &reference.0]);
-        }
-        program.clone_into(sys, &self.url, &options)?;
+        let (commit, named) = match &self.reference {
+            Some(reference) if reference.is_commit() => (Some(reference), None),
+            named => (None, named.as_ref()),
+        };
+        program.clone_into(sys, &self.url, &options, named)?;
         if !self.sparse.is_empty() {
             program.set_cone(sys, self.sparse.iter().map(|directory| directory.0.as_str()))?;
         }
         if let Some(commit) = commit {
-            let fetched = program.fetch(sys, commit, self.depth)?;
-            return program.check_out(sys, commit, &fetched);
+            let fetched = program.fetch(sys, "origin", commit, self.depth)?;
+            return self.check_out(program, commit, &fetched, sys);
         }
         // A repository without a commit has nothing to check out.
-        if program.ask(sys, &["rev-parse", "--verify", "--quiet", "HEAD"])?.code == 0 {
+        if program.has(sys, "HEAD")? {
             program.run(sys, &["checkout"])?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Taking a checkout away: only what we made, and nothing of which its user has the only copy.
 use super::checkout::{Checkout, Found, short};
-use super::program::Program;
+use super::program::{Program, Submodules};
 use super::{Git, named};
 use crate::error::{Attempt as _, Result};
 use crate::resource::{Ask, Change, Plan, Step};
@@ -20,47 +20,90 @@ impl Git {
             Found::Nothing => "what a run that was killed left beside it".to_owned(),
             Found::Empty(_) => return Ok(self.kept("it is an empty directory")),
             Found::Foreign(why) => return Ok(self.kept(&format!("it {why}"))),
-            Found::Checkout(checkout) => match self.unsaved(checkout, &self.program(ask), sys)? {
-                Some(why) => return Ok(self.kept(&why)),
-                None => self.url.to_string(),
-            },
+            Found::Checkout(_) if ask.allows(&ask.known.allowed.data, name) => self.url.to_string(),
+            Found::Checkout(checkout) => {
+                if let Some(obstacle) = self.strange_owner(&checkout.stat, ask, sys)? {
+                    return Ok(self.kept(&obstacle.because));
+                }
+                if let Some(why) = self.unsaved(checkout, &self.program(ask), sys)? {
+                    return Ok(self.kept(&format!("{why} (`--data {}` takes it along)", ask.id(name))));
+                }
+                self.url.to_string()
+            }
         };
         let is_there = !matches!(found, Found::Nothing);
         let apply = move |sys: &dyn System| {
-            sys.remove_tree(&self.beside())?;
+            self.clear_beside(sys)?;
             if is_there {
                 // Out of the way at once: a run that is killed leaves no half of it in place.
                 sys.rename(self.path.path(), &self.beside())?;
             }
-            sys.remove_tree(&self.beside())
+            self.clear_beside(sys)
         };
         Ok(Plan::step(Step::new(vec![Change::removed(name, from)], apply)))
     }
 
     /// Says what of a checkout is nowhere else.
     fn unsaved(&self, checkout: &Checkout, program: &Program, sys: &dyn System) -> Result<Option<String>> {
-        let dirty = program.dirty(sys, true)?;
-        if !dirty.is_empty() {
-            return Ok(Some(format!("it has changes that are not committed: {}", named(&dirty))));
+        if let Some(what) = checkout.under_way(sys)? {
+            return Ok(Some(format!("it is in the middle of {what}")));
+        }
+        if checkout.is_locked(sys)? {
+            return Ok(Some("a git is at work in it, or one was killed there: there is an index.lock".to_owned()));
+        }
+        let status = program.status(sys, Submodules::Whole)?;
+        if !status.changed.is_empty() {
+            return Ok(Some(format!("it has changes that are not committed: {}", named(&status.changed))));
+        }
+        if !status.ignored.is_empty() {
+            return Ok(Some(format!("it has files that git ignores: {}", named(&status.ignored))));
+        }
+        let hidden = self.hidden(program, sys)?;
+        if !hidden.is_empty() {
+            return Ok(Some(format!("git was told not to look for changes in {}", named(&hidden))));
         }
         if checkout.stashed {
             return Ok(Some("something is put away in its stash".to_owned()));
         }
+        if let Some(what) = checkout.appendages(sys)? {
+            return Ok(Some(format!("it has {what}, which are not looked into")));
+        }
         if checkout.commit.is_none() {
             return Ok(None);
         }
-        let mut arguments = vec!["rev-list", "--max-count=1", "HEAD", "--branches", "--not", "--remotes"];
+        let unpushed = self.unpushed(program, sys)?;
+        Ok(unpushed.map(|commit| format!("commit {} was not pushed", short(&commit))))
+    }
+
+    /// Returns the files that are there though git was told not to look at them (`update-index --skip-worktree`).
+    fn hidden(&self, program: &Program, sys: &dyn System) -> Result<Vec<String>> {
+        let listed = program.run(sys, &["ls-files", "-v", "-z"])?;
+        let entries = listed.split('\0').filter_map(|entry| entry.split_at_checked(2));
+        let unseen = entries.filter(|(tag, _)| *tag == "S " || tag.starts_with(|tag: char| tag.is_ascii_lowercase()));
+        let mut hidden = Vec::new();
+        for (_, file) in unseen {
+            let path = self.path.path().join(file);
+            if sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some() {
+                hidden.push(file.to_owned());
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// Returns a commit that origin does not have, as far as is known here; what looks like one is asked of origin itself.
+    fn unpushed(&self, program: &Program, sys: &dyn System) -> Result<Option<String>> {
+        let ours = ["rev-list", "--max-count=1", "--ignore-missing", "HEAD", "--all", "--not", "--remotes"];
+        let mut arguments = ours.to_vec();
         // A tag or commit that was asked for came from origin, and perhaps no branch of it did.
         let given = self.reference.as_ref().map(|reference| {
             if reference.is_commit() { reference.0.clone() } else { format!("refs/tags/{reference}") }
         });
-        let is_here = |name: &String| {
-            program.ask(sys, &["rev-parse", "--verify", "--quiet", name]).is_ok_and(|output| output.code == 0)
-        };
-        let given = given.filter(is_here);
         arguments.extend(given.as_deref());
-        let commit = program.run(sys, &arguments)?;
-        let commit = commit.trim();
-        Ok((!commit.is_empty()).then(|| format!("commit {} was not pushed", short(commit))))
+        let first = |printed: String| Some(printed.trim().to_owned()).filter(|commit| !commit.is_empty());
+        let Some(commit) = first(program.run(sys, &arguments)?) else { return Ok(None) };
+        let Ok(known) = program.ids_at_origin(sys) else { return Ok(Some(commit)) };
+        let known: String = known.iter().flat_map(|id| ["^", id, "\n"]).collect();
+        arguments.extend(["--not", "--stdin"]);
+        Ok(first(program.feed(sys, &arguments, known.as_bytes())?))
     }
 }

@@ -1,6 +1,7 @@
 //! The git program in one checkout: as its user, without a prompt, with a credential that is neither in argv nor on disk.
+use super::remote::remedy;
 use crate::error::{Error, Result};
-use crate::field::{GitRef, GitUrl};
+use crate::field::GitRef;
 use crate::resource::secret::Secrets;
 use crate::system::{Command, Output, System};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,16 @@ use std::time::Duration;
 /// Answers git's question for a login; both are in the environment of git alone.
 const HELPER: &str = "!f() { test \"$1\" = get || exit 0; \
     printf 'username=%s\\npassword=%s\\n' \"$PROVISION_GIT_USER\" \"$PROVISION_GIT_PASSWORD\"; }; f";
+
+/// What no git of ours does: run the hooks of a checkout, which may be anybody's and may fail for reasons of their own; start
+/// a daemon; clean up in the background, when nobody waits for it any more; touch submodules.
+const QUIET: [&str; 5] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+];
 
 /// How git is started for one resource.
 #[derive(Debug, Clone)]
@@ -36,6 +47,24 @@ pub(super) enum Relation {
     Diverged,
 }
 
+/// What is looked at of submodules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Submodules {
+    /// Nothing: a checkout of something else does not touch them.
+    Ignored,
+    /// All that differs in them, and the files that git does not know or ignores besides.
+    Whole,
+}
+
+/// What of a checkout is not committed.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    /// Files that were changed; of a whole look also those that git does not know.
+    pub(super) changed: Vec<String>,
+    /// Files that git ignores.
+    pub(super) ignored: Vec<String>,
+}
+
 impl Program {
     /// Returns the same for another directory.
     pub(super) fn at(&self, path: &Path) -> Self {
@@ -44,46 +73,40 @@ impl Program {
 
     /// Runs git in the checkout, whatever it answers.
     pub(super) fn ask(&self, sys: &dyn System, arguments: &[&str]) -> Result<Output> {
-        let path = self.path.display().to_string();
-        let mut argv = vec!["git", "-C", &path];
-        argv.extend(arguments);
-        self.start(sys, &argv).map_err(|error| self.hide(error))
+        self.start(sys, &self.argv(arguments), &[])
     }
 
     /// Runs git in the checkout, which must succeed, and returns what it printed.
     pub(super) fn run(&self, sys: &dyn System, arguments: &[&str]) -> Result<String> {
-        let path = self.path.display().to_string();
-        let mut argv = vec!["git", "-C", &path];
-        argv.extend(arguments);
-        let output = self.start(sys, &argv).and_then(|output| output.success(&Command::new(argv.iter().copied())));
-        output.map(|output| output.text()).map_err(|error| self.hide(error))
+        self.feed(sys, arguments, &[])
     }
 
-    /// Clones into the checkout's directory, which must be there and empty, and leaves the files for later.
-    pub(super) fn clone_into(&self, sys: &dyn System, url: &GitUrl, options: &[&str]) -> Result<()> {
-        let path = self.path.display().to_string();
-        let mut argv = vec!["git", "clone", "--no-checkout"];
-        argv.extend(options);
-        argv.extend(["--", &url.0, &path]);
-        let shown =
-            Command::new(argv.iter().map(|part| if *part == url.0 { url.to_string() } else { (*part).to_owned() }));
-        let output = self.start(sys, &argv)?;
-        let refused = ["could not read Username", "Authentication failed"];
-        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-        let cloned = output.success(&shown).map(drop).map_err(|error| self.hide(error));
-        match &self.credential {
-            _ if !refused.iter().any(|refusal| printed.contains(refusal)) => cloned,
-            None => cloned.map_err(|error| error.remedy("where the repository is not public, give `credential`")),
-            Some(_) => cloned
-                .map_err(|error| error.remedy("the server does not take `credential`: see that it is still valid")),
+    /// Does the same with something on stdin.
+    pub(super) fn feed(&self, sys: &dyn System, arguments: &[&str], stdin: &[u8]) -> Result<String> {
+        let argv = self.argv(arguments);
+        let output = self.start(sys, &argv, stdin)?.success(&Command::new(argv));
+        output.map(|output| output.text()).map_err(|error| self.explain(error))
+    }
+
+    /// Returns whether a name is one of an object that is here.
+    pub(super) fn has(&self, sys: &dyn System, name: &str) -> Result<bool> {
+        Ok(self.ask(sys, &["rev-parse", "--verify", "--quiet", name])?.code == 0)
+    }
+
+    /// Returns what is not committed.
+    pub(super) fn status(&self, sys: &dyn System, submodules: Submodules) -> Result<Status> {
+        let mut arguments = vec!["status", "--porcelain", "-z", "--no-renames"];
+        arguments.extend(match submodules {
+            Submodules::Ignored => ["--ignore-submodules=all", "--untracked-files=no", "--ignored=no"],
+            Submodules::Whole => ["--ignore-submodules=none", "--untracked-files=normal", "--ignored=traditional"],
+        });
+        let mut status = Status::default();
+        for entry in self.run(sys, &arguments)?.split('\0') {
+            let Some((kind, file)) = entry.split_at_checked(3) else { continue };
+            let list = if kind == "!! " { &mut status.ignored } else { &mut status.changed };
+            list.push(file.to_owned());
         }
-    }
-
-    /// Returns the files with changes that are not committed; with `untracked`, those that git does not know as well.
-    pub(super) fn dirty(&self, sys: &dyn System, untracked: bool) -> Result<Vec<String>> {
-        let untracked = if untracked { "--untracked-files=normal" } else { "--untracked-files=no" };
-        let printed = self.run(sys, &["status", "--porcelain", "-z", "--no-renames", untracked])?;
-        Ok(printed.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_owned).collect())
+        Ok(status)
     }
 
     /// Returns the commit of a tag that is here.
@@ -99,12 +122,13 @@ impl Program {
         self.run(sys, &arguments).map(drop)
     }
 
-    /// Returns how HEAD and a commit of origin's are to each other.
-    pub(super) fn relation(&self, sys: &dyn System, theirs: &str) -> Result<Relation> {
-        if self.is_ancestor(sys, "HEAD", theirs)? {
+    /// Returns how what is checked out (nothing, before the first commit) and a commit of origin's are to each other.
+    pub(super) fn relation(&self, sys: &dyn System, ours: Option<&str>, theirs: &str) -> Result<Relation> {
+        let Some(ours) = ours else { return Ok(Relation::Behind) };
+        if self.is_ancestor(sys, ours, theirs)? {
             return Ok(Relation::Behind);
         }
-        Ok(if self.is_ancestor(sys, theirs, "HEAD")? { Relation::Ahead } else { Relation::Diverged })
+        Ok(if self.is_ancestor(sys, theirs, ours)? { Relation::Ahead } else { Relation::Diverged })
     }
 
     fn is_ancestor(&self, sys: &dyn System, older: &str, newer: &str) -> Result<bool> {
@@ -116,64 +140,20 @@ impl Program {
         }
     }
 
-    /// Fetches what a ref names at origin and returns what to check out.
-    pub(super) fn fetch(&self, sys: &dyn System, asked: &GitRef, depth: Option<u32>) -> Result<Fetched> {
-        let depth = depth.map(|depth| format!("--depth={depth}"));
-        let fetch = |what: &str| {
-            let mut arguments = vec!["fetch", "--no-tags"];
-            arguments.extend(depth.as_deref());
-            arguments.extend(["origin", what]);
-            self.run(sys, &arguments).map(drop)
-        };
-        if asked.is_commit() {
-            let is_here = self.ask(sys, &["cat-file", "-e", &format!("{asked}^{{commit}}")])?.code == 0;
-            return if is_here { Ok(Fetched::Commit) } else { fetch(&asked.0).map(|()| Fetched::Commit) };
-        }
-        let (branch, tag) = (format!("refs/heads/{asked}"), format!("refs/tags/{asked}"));
-        let listed = self.run(sys, &["ls-remote", "origin", &branch, &tag])?;
-        let has =
-            |name: &str| listed.lines().any(|line| line.split_once('\t').is_some_and(|(_, listed)| listed == name));
-        if has(&branch) {
-            fetch(&format!("+{branch}:refs/remotes/origin/{asked}")).map(|()| Fetched::Branch)
-        } else if has(&tag) {
-            fetch(&format!("+{tag}:{tag}")).map(|()| Fetched::Tag)
-        } else {
-            Err(Error::new(format!("looking for `{asked}` at origin"))
-                .reason("it has no branch and no tag of that name"))
-        }
-    }
-
-    /// Checks out what was fetched. A branch goes on to origin's commit where nothing of its own is in the way.
-    pub(super) fn check_out(&self, sys: &dyn System, asked: &GitRef, fetched: &Fetched) -> Result<()> {
-        match fetched {
-            Fetched::Commit => self.run(sys, &["checkout", "--detach", &asked.0]).map(drop),
-            Fetched::Tag => self.run(sys, &["checkout", "--detach", &format!("refs/tags/{asked}")]).map(drop),
-            Fetched::Branch => {
-                let theirs = format!("refs/remotes/origin/{asked}");
-                let local = format!("refs/heads/{asked}");
-                if self.ask(sys, &["rev-parse", "--verify", "--quiet", &local])?.code == 0 {
-                    self.run(sys, &["checkout", &asked.0, "--"])?;
-                } else {
-                    self.run(sys, &["checkout", "--no-track", "-b", &asked.0, &theirs])?;
-                    // So that `git pull` knows where from, also where origin's other branches are not fetched.
-                    self.run(sys, &["config", &format!("branch.{asked}.remote"), "origin"])?;
-                    self.run(sys, &["config", &format!("branch.{asked}.merge"), &local])?;
-                }
-                match self.relation(sys, &theirs)? {
-                    Relation::Behind => self.run(sys, &["merge", "--ff-only", &theirs]).map(drop),
-                    Relation::Ahead | Relation::Diverged => Ok(()),
-                }
-            }
-        }
-    }
-
-    fn start(&self, sys: &dyn System, argv: &[&str]) -> Result<Output> {
-        let mut all = vec![argv[0].to_owned()];
-        let mut env = vec![
-            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
-            ("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned()),
-            ("GIT_SSH_COMMAND".to_owned(), "ssh -o BatchMode=yes".to_owned()),
-        ];
+    /// Starts git with these arguments, the first of which is its name.
+    pub(super) fn start<S: AsRef<str>>(&self, sys: &dyn System, argv: &[S], stdin: &[u8]) -> Result<Output> {
+        let mut all = vec![argv[0].as_ref().to_owned()];
+        all.extend(QUIET.iter().flat_map(|setting| ["-c", setting]).map(str::to_owned));
+        // Nobody is asked: there is no terminal, and no program of the user's that opens a window.
+        let mut env: Vec<(String, String)> = [
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_ASKPASS", ""),
+            ("SSH_ASKPASS_REQUIRE", "never"),
+            ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
         if let (Some(host), Some(credential)) = (&self.host, &self.credential) {
             // The first one forgets the helpers of the machine and the user, which might keep it.
             let helper = format!("credential.{host}.helper={HELPER}");
@@ -182,22 +162,27 @@ impl Program {
             env.push(("PROVISION_GIT_USER".to_owned(), user.to_owned()));
             env.push(("PROVISION_GIT_PASSWORD".to_owned(), password.to_owned()));
         }
-        all.extend(argv[1..].iter().map(|part| (*part).to_owned()));
-        sys.run(&Command { argv: all, env, user: self.user.clone(), timeout: Some(self.timeout), ..Command::default() })
+        all.extend(argv[1..].iter().map(|part| part.as_ref().to_owned()));
+        let mut command = Command { argv: all, env, user: self.user.clone(), tied: true, ..Command::default() };
+        command.stdin = stdin.to_vec();
+        sys.run(&command.timeout(self.timeout)).map_err(|error| self.hide(error))
+    }
+
+    /// Returns an error of git's with what to do next, and without the credential.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        let error = self.hide(error);
+        match remedy(&error.output.join("\n"), self.credential.is_some()) {
+            Some(remedy) if error.remedy.is_none() => error.remedy(remedy),
+            _ => error,
+        }
+    }
+
+    fn argv(&self, arguments: &[&str]) -> Vec<String> {
+        let path = self.path.display().to_string();
+        ["git", "-C", &path].iter().chain(arguments).map(|part| (*part).to_owned()).collect()
     }
 
     fn hide(&self, error: Error) -> Error {
         Secrets::of(self.credential.as_deref()).hide_in(error)
     }
-}
-
-/// What a ref was found to be.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fetched {
-    /// A commit.
-    Commit,
-    /// A branch of origin's.
-    Branch,
-    /// A tag.
-    Tag,
 }

@@ -98,6 +98,7 @@ fn prepare(system: &Real, command: &Command, program: &Path) -> Result<std::proc
     };
     process.env("HOME", home).env("USER", &name).env("LOGNAME", name);
     process.envs(command.env.iter().map(|(name, value)| (name, value)));
+    let tied = command.tied.then(nix::unistd::getpid);
     let enter = move || {
         // A session of its own: Ctrl-C at our terminal doesn't reach it, and it can't ask at that terminal.
         setsid()?;
@@ -106,9 +107,16 @@ fn prepare(system: &Real, command: &Command, program: &Path) -> Result<std::proc
             setgid(*gid)?;
             setuid(*uid)?;
         }
+        if let Some(parent) = tied {
+            // Of the thread that started it, which waits for it; a change of user would forget it.
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)?;
+            if nix::unistd::getppid() != parent {
+                return Err(nix::errno::Errno::ESRCH.into());
+            }
+        }
         Ok(())
     };
-    // SAFETY: between fork and exec, `enter` makes four system calls and allocates nothing.
+    // SAFETY: between fork and exec, `enter` makes a few system calls and allocates nothing.
     #[expect(unsafe_code, reason = "setsid and the user's groups have no safe form in std")]
     unsafe {
         process.pre_exec(enter);

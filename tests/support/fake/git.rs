@@ -10,6 +10,7 @@ pub fn git(machine: &FakeMachine, command: &Command) -> Output {
     while words.first() == Some(&"-c") {
         words.drain(..2);
     }
+    words.retain(|word| !matches!(*word, "--no-overwrite-ignore" | "--ignore-missing"));
     let done = match words[..] {
         ["clone", ..] => clone(machine, &words),
         ["-C", path, ref rest @ ..] => Clone { machine, path }.run(rest),
@@ -111,6 +112,7 @@ impl Clone<'_> {
                 let (older, newer) = (self.id(older).ok_or("none")?, self.id(newer).ok_or("none")?);
                 if self.history(&newer).contains(&older) { nothing() } else { Err("1".to_owned()) }
             }
+            ["ls-files", "-v", "-z"] => nothing(),
             ["status", ..] => {
                 let content = self.machine.text(&format!("{}/content", self.path));
                 let clean = content.trim() == self.id("HEAD").unwrap_or_default();
@@ -122,14 +124,15 @@ impl Clone<'_> {
                     |name: &&String| self.id(name).is_some_and(|tip| self.history(&tip).iter().any(|one| one == id));
                 Ok(names.iter().find(holds).cloned().unwrap_or_default())
             }
-            ["rev-list", "--max-count=1", "HEAD", "--branches", "--not", "--remotes", given @ ..] => {
+            ["rev-list", "--max-count=1", "HEAD", "--all", "--not", "--remotes", given @ ..] => {
                 let names = self.refs();
                 let pushed = names.iter().filter(|name| name.starts_with("refs/remotes/")).map(String::as_str);
                 let pushed: Vec<String> =
                     pushed.chain(given.iter().copied()).filter_map(|name| self.id(name)).collect();
                 let known: Vec<String> = pushed.iter().flat_map(|id| self.history(id)).collect();
-                let ours = names.iter().filter(|name| name.starts_with("refs/heads/")).map(String::as_str);
-                let left = ours.chain(["HEAD"]).filter_map(|name| self.id(name)).find(|id| !known.contains(id));
+                let ours = names.iter().filter(|name| !name.starts_with("refs/remotes/")).map(String::as_str);
+                let commit = |name: &str| self.id(&format!("{name}^{{commit}}"));
+                let left = ours.chain(["HEAD"]).filter_map(commit).find(|id| !known.contains(id));
                 Ok(left.unwrap_or_default())
             }
             ["ls-remote", "origin", names @ ..] => {

@@ -1,0 +1,83 @@
+//! Bringing a checkout to what is asked: fetch first, then origin's new URL, then the files.
+use super::Git;
+use super::difference::Differences;
+use super::program::{Program, Relation, Submodules};
+use super::remote::Fetched;
+use crate::error::Result;
+use crate::field::GitRef;
+use crate::system::System;
+
+impl Git {
+    /// Makes the differences go. What fails before the files are touched leaves the next check the same differences.
+    pub(super) fn advance(
+        &self,
+        program: &Program,
+        differs: &Differences,
+        has_origin: bool,
+        depth: Option<u32>,
+        sys: &dyn System,
+    ) -> Result<()> {
+        let from = if differs.url { &self.url.0 } else { "origin" };
+        // Another repository may have something else under the name of a branch or tag.
+        let renewed = differs.url && self.reference.as_ref().is_some_and(|reference| !reference.is_commit());
+        let fetched = match &self.reference {
+            Some(reference) if differs.elsewhere || renewed => {
+                Some((reference, program.fetch(sys, from, reference, depth)?))
+            }
+            _ => None,
+        };
+        if differs.url {
+            let verb = if has_origin { "set-url" } else { "add" };
+            program.run(sys, &["remote", verb, "origin", &self.url.0])?;
+        }
+        if let Some(cone) = &differs.cone {
+            program.set_cone(sys, cone.iter().map(String::as_str))?;
+        }
+        match (fetched, &differs.forward) {
+            (Some((reference, fetched)), _) if differs.elsewhere => self.check_out(program, reference, &fetched, sys),
+            // Where the files can't follow the new URL, the next check says why.
+            (Some((reference, fetched)), _) if program.status(sys, Submodules::Ignored)?.changed.is_empty() => {
+                self.check_out(program, reference, &fetched, sys)
+            }
+            (None, Some(commit)) => {
+                program.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", commit]).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks out what was fetched. A branch goes on to origin's commit where nothing of its own is in the way.
+    pub(super) fn check_out(
+        &self,
+        program: &Program,
+        asked: &GitRef,
+        fetched: &Fetched,
+        sys: &dyn System,
+    ) -> Result<()> {
+        // Not even what git ignores is overwritten: it may be the only copy of somebody's settings.
+        let checkout = |arguments: &[&str]| {
+            program.run(sys, &[&["checkout", "--no-overwrite-ignore"], arguments].concat()).map(drop)
+        };
+        match fetched {
+            Fetched::Commit => checkout(&["--detach", &asked.0]),
+            Fetched::Tag => checkout(&["--detach", &format!("refs/tags/{asked}")]),
+            Fetched::Branch => {
+                let theirs = format!("refs/remotes/origin/{asked}");
+                if !program.has(sys, &format!("refs/heads/{asked}"))? {
+                    checkout(&["--no-track", "-b", &asked.0, &theirs])?;
+                    // So that `git pull` knows where from, also where origin's other branches are not fetched.
+                    program.run(sys, &["config", &format!("branch.{asked}.remote"), "origin"])?;
+                    program.run(sys, &["config", &format!("branch.{asked}.merge"), &format!("refs/heads/{asked}")])?;
+                    return Ok(());
+                }
+                checkout(&[&asked.0, "--"])?;
+                match program.relation(sys, Some("HEAD"), &theirs)? {
+                    Relation::Behind => {
+                        program.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", &theirs]).map(drop)
+                    }
+                    Relation::Ahead | Relation::Diverged => Ok(()),
+                }
+            }
+        }
+    }
+}
