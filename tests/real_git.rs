@@ -1,8 +1,26 @@
 //! The git kind on real git and a real repository: what the fake one can't vouch for.
-use crate::support::{case::Case, contract};
+mod network;
+mod server;
+mod states;
+mod users;
+
+use crate::support::case::Case;
+use crate::support::contract;
+use crate::support::recorder::Recorder;
+use crate::support::watched::Watched;
+use provision::engine::Mode;
+use provision::event::{Event, Outcome};
+use provision::id::Machine;
+use provision::item::{Item, JobItem};
+use provision::resource::{Known, Want};
 use provision::system::{Command, Real, System};
+use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
+
+/// git with somebody who commits.
+const GIT: &str = "git -c user.name=a -c user.email=a@b";
 
 /// A repository with two commits on `main`, the first of them tagged, and a machine.
 struct World {
@@ -48,6 +66,124 @@ impl World {
             .fold(text, |text, (name, id)| text.replace(&format!("{name}-SHORT"), &id[..10]).replace(name, id));
         let case: Case = toml::from_str(&text).unwrap();
         contract::on_any_machine(&case, &self.sys).unwrap_or_else(|why| panic!("{}: {why}", case.about));
+    }
+}
+
+/// A checkout `app` in such a world, and what is known of it.
+struct Bench {
+    world: World,
+    sys: Watched,
+    known: Known,
+    /// What the recipe says besides path and URL.
+    fields: Value,
+    timeout: Duration,
+}
+
+impl Bench {
+    /// Returns one in which there is no checkout yet.
+    fn new(fields: Value) -> Self {
+        let world = world();
+        let sys = Watched::new(&world.directory.path().join("state"));
+        Self { world, sys, known: Known::default(), fields, timeout: Duration::from_mins(1) }
+    }
+
+    /// Returns one in which it was cloned.
+    fn cloned(fields: Value) -> Self {
+        let mut bench = Self::new(fields);
+        assert_eq!(bench.apply().len(), 1);
+        bench
+    }
+
+    fn dir(&self) -> String {
+        self.world.directory.path().display().to_string()
+    }
+
+    fn one(&self) -> &str {
+        &self.world.first[..10]
+    }
+
+    fn two(&self) -> &str {
+        &self.world.second[..10]
+    }
+
+    /// Runs a script in the directory; what it prints is returned.
+    fn sh(&self, script: &str) -> String {
+        let names = ["AUTHOR", "COMMITTER"].map(|who| format!("GIT_{who}_NAME=a GIT_{who}_EMAIL=a@b"));
+        let script = format!("set -e; export {}\n{script}", names.join(" "));
+        let command = Command::new(["sh"]).stdin(script).cwd(Some(self.world.directory.path().to_owned()));
+        self.world.sys.run(&command).unwrap().success(&command).unwrap().text().trim_end().to_owned()
+    }
+
+    /// Does the same in the checkout.
+    fn app(&self, script: &str) -> String {
+        self.sh(&format!("cd app\n{script}"))
+    }
+
+    /// Makes a commit that `top` has as text, pushes it to a branch of origin's, and returns it.
+    fn commit_at_origin(&self, text: &str, branch: &str) -> String {
+        let push = format!("git push -q ../repo.git HEAD:refs/heads/{branch}");
+        self.sh(&format!("cd work && echo {text} >top && git commit -qam {text} && {push}"));
+        self.sh("git -C work rev-parse --short=10 HEAD")
+    }
+
+    fn run(&mut self, mode: Mode, absent: bool) -> Recorder {
+        let mut fields = json!({
+            "path": format!("{}/app", self.dir()),
+            "url": format!("file://{}/repo.git", self.dir()),
+        });
+        for (key, value) in self.fields.as_object().unwrap() {
+            fields[key] = value.clone();
+        }
+        let item = Item::receive(JobItem {
+            machine: Machine::Host,
+            kind: "git".to_owned(),
+            digest: fields.to_string(),
+            fields,
+            phase: None,
+            gate: None,
+            want: if absent { Want::Absent } else { Want::Present },
+            timeout: self.timeout,
+            retries: 0,
+            source: None,
+            secret: ["credential".to_owned()].into(),
+            unknown: std::collections::BTreeSet::new(),
+            place: String::new(),
+        })
+        .unwrap();
+        match mode {
+            Mode::Apply => contract::apply(&[item], &mut self.known, &self.sys).unwrap(),
+            mode => contract::run(&[item], mode, &self.known, &self.sys).unwrap(),
+        }
+    }
+
+    /// Returns changes and ends of a run, in which `DIR` is the directory.
+    fn said(&mut self, mode: Mode, absent: bool) -> Vec<String> {
+        let (run, dir) = (self.run(mode, absent), self.dir());
+        run.changes().into_iter().chain(run.ends()).map(|line| line.replace(&dir, "DIR")).collect()
+    }
+
+    fn plan(&mut self) -> Vec<String> {
+        self.said(Mode::Plan, false)
+    }
+
+    fn apply(&mut self) -> Vec<String> {
+        self.said(Mode::Apply, false)
+    }
+
+    fn leave(&mut self) -> Vec<String> {
+        self.said(Mode::Apply, true)
+    }
+
+    /// Returns the error of an apply: attempt, causes, output, and the remedy at its end.
+    fn fails(&mut self) -> String {
+        let events = self.run(Mode::Apply, false).events();
+        let error = events.into_iter().find_map(|event| match event {
+            Event::Finished { outcome: Outcome::Failed { error }, .. } => Some(error),
+            _ => None,
+        });
+        let error = error.expect("it fails");
+        let told = [vec![error.attempt], error.causes, error.output].concat().join(": ");
+        error.remedy.map_or(told.clone(), |remedy| format!("{told}; {remedy}"))
     }
 }
 
@@ -102,53 +238,38 @@ changes = ["git:DIR/commit ref: main TWO-SHORT -> ONE"]
 }
 
 #[test]
-fn real_changes_of_a_user_are_waited_for() {
-    let world = world();
-    let app = world.directory.path().join("app");
-    let url = format!("file://{}/repo.git", world.directory.path().display());
-    git(&world.sys, world.directory.path(), &["clone", "-q", &url, "app"]);
-    git(&world.sys, &app, &["checkout", "-q", "--detach", "HEAD~1"]);
-    std::fs::write(app.join("top"), "mine\n").unwrap();
-    world.keeps(
-        r#"
-about   = "a checkout with changes, and not ours"
-changes = []
-ends    = ["git:DIR/app waiting: exists and is not ours; differs in ref (to take it over, run again with `--adopt host/git:DIR/app`)"]
-after   = [{ file = ["DIR/app/top", "mine\n"] }]
-[[resource]]
-kind   = "git"
-fields = { path = "DIR/app", url = "file://DIR/repo.git", ref = "main" }
-"#,
-    );
+fn what_is_not_ours_waits_whatever_its_state() {
+    for script in ["git checkout -q --detach HEAD~1; echo mine >top", "git reset -q --hard HEAD~1"] {
+        let mut bench = Bench::new(json!({ "ref": "main" }));
+        bench.sh("git clone -q file://$PWD/repo.git app");
+        bench.app(script);
+        let before = bench.app("git rev-parse HEAD; cat top");
+        let waits = "git:DIR/app waiting: exists and is not ours; differs in ref \
+                     (to take it over, run again with `--adopt host/git:DIR/app`)";
+        assert_eq!(bench.apply(), [waits]);
+        assert_eq!(bench.app("git rev-parse HEAD; cat top"), before);
+        assert_eq!(bench.leave(), ["git:DIR/app remark: kept: it was there before"]);
+        bench.app("git checkout -q -f main");
+        bench.known.allowed.adopt.insert(format!("git:{}/app", bench.dir()));
+        assert!(bench.apply().len() <= 1);
+        assert_eq!(bench.apply(), [""; 0]);
+    }
 }
 
 #[test]
-fn a_real_clone_that_fails_says_what_git_said_and_leaves_nothing() {
-    let world = world();
-    let path = world.directory.path().join("app");
-    let (path, url) = (path.display().to_string(), "https://127.0.0.1:1/x.git");
-    let fields = serde_json::json!({ "path": path, "url": url, "credential": "s3cret-token" });
-    let resource = provision::resource::kind("git").unwrap().from_json(&fields).unwrap();
-    let (known, pending, none, fresh) = Default::default();
-    let ask = provision::resource::Ask {
-        want: provision::resource::Want::Present,
-        machine: provision::id::Machine::Host,
-        kind: "git",
-        source: None,
-        secret: &["credential".to_owned()].into(),
-        unknown: &none,
-        peers: &[],
-        known: &known,
-        pending: &pending,
-        fresh: &fresh,
-        timeout: std::time::Duration::from_mins(1),
-    };
-    let plan = resource.check(&ask, &world.sys).unwrap();
-    let error = (plan.steps.into_iter().next().unwrap().apply)(&world.sys, &|_| ()).unwrap_err();
-    assert!(error.attempt.starts_with("running `git clone --no-checkout -- https://127.0.0.1:1/x.git "), "{error:?}");
-    assert!(error.output.iter().any(|line| line.contains("unable to access")), "{error:?}");
-    assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
-    let left: Vec<_> =
-        std::fs::read_dir(world.directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(left.len(), 2, "work and repo.git alone: {left:?}");
+fn what_is_no_checkout_waits_and_stays() {
+    let strange = [
+        ("echo mine >app", "is not a directory"),
+        ("mkdir app; echo mine >app/notes", "is a directory with something else in it"),
+        ("mkdir -p app/.git; ln -s /etc/shadow app/.git/HEAD", "has a `.git` without a HEAD that can be read"),
+        ("git -C work worktree add -q ../app main~1", "belongs to another repository, of which it is a part"),
+        ("ln -s work app", "is not a directory"),
+    ];
+    for (script, why) in strange {
+        let mut bench = Bench::new(json!({ "ref": "main" }));
+        bench.sh(script);
+        let before = bench.sh("ls -lR app .git 2>/dev/null || true");
+        assert_eq!(bench.apply(), [format!("git:DIR/app waiting: `DIR/app` {why} (move it away, then run again)")]);
+        assert_eq!(bench.sh("ls -lR app .git 2>/dev/null || true"), before);
+    }
 }

@@ -34,10 +34,10 @@ impl Git {
             program.set_cone(sys, cone.iter().map(String::as_str))?;
         }
         match (fetched, &differs.forward) {
-            (Some((reference, fetched)), _) if differs.elsewhere => self.check_out(program, reference, &fetched, sys),
+            (Some((reference, fetched)), _) if differs.elsewhere => program.check_out(sys, reference, &fetched),
             // Where the files can't follow the new URL, the next check says why.
             (Some((reference, fetched)), _) if program.status(sys, Submodules::Ignored)?.changed.is_empty() => {
-                self.check_out(program, reference, &fetched, sys)
+                program.check_out(sys, reference, &fetched)
             }
             (None, Some(commit)) => {
                 program.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", commit]).map(drop)
@@ -45,35 +45,30 @@ impl Git {
             _ => Ok(()),
         }
     }
+}
 
+impl Program {
     /// Checks out what was fetched. A branch goes on to origin's commit where nothing of its own is in the way.
-    pub(super) fn check_out(
-        &self,
-        program: &Program,
-        asked: &GitRef,
-        fetched: &Fetched,
-        sys: &dyn System,
-    ) -> Result<()> {
+    pub(super) fn check_out(&self, sys: &dyn System, asked: &GitRef, fetched: &Fetched) -> Result<()> {
         // Not even what git ignores is overwritten: it may be the only copy of somebody's settings.
-        let checkout = |arguments: &[&str]| {
-            program.run(sys, &[&["checkout", "--no-overwrite-ignore"], arguments].concat()).map(drop)
-        };
+        let checkout =
+            |arguments: &[&str]| self.run(sys, &[&["checkout", "--no-overwrite-ignore"], arguments].concat()).map(drop);
         match fetched {
             Fetched::Commit => checkout(&["--detach", &asked.0]),
             Fetched::Tag => checkout(&["--detach", &format!("refs/tags/{asked}")]),
             Fetched::Branch => {
                 let theirs = format!("refs/remotes/origin/{asked}");
-                if !program.has(sys, &format!("refs/heads/{asked}"))? {
+                if !self.has(sys, &format!("refs/heads/{asked}"))? {
                     checkout(&["--no-track", "-b", &asked.0, &theirs])?;
                     // So that `git pull` knows where from, also where origin's other branches are not fetched.
-                    program.run(sys, &["config", &format!("branch.{asked}.remote"), "origin"])?;
-                    program.run(sys, &["config", &format!("branch.{asked}.merge"), &format!("refs/heads/{asked}")])?;
+                    self.run(sys, &["config", &format!("branch.{asked}.remote"), "origin"])?;
+                    self.run(sys, &["config", &format!("branch.{asked}.merge"), &format!("refs/heads/{asked}")])?;
                     return Ok(());
                 }
                 checkout(&[&asked.0, "--"])?;
-                match program.relation(sys, Some("HEAD"), &theirs)? {
+                match self.relation(sys, Some("HEAD"), &theirs)? {
                     Relation::Behind => {
-                        program.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", &theirs]).map(drop)
+                        self.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", &theirs]).map(drop)
                     }
                     Relation::Ahead | Relation::Diverged => Ok(()),
                 }

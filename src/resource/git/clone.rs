@@ -75,7 +75,7 @@ impl Git {
         }
         if let Some(commit) = commit {
             let fetched = program.fetch(sys, "origin", commit, self.depth)?;
-            return self.check_out(program, commit, &fetched, sys);
+            return program.check_out(sys, commit, &fetched);
         }
         // A repository without a commit has nothing to check out.
         if program.has(sys, "HEAD")? {

@@ -81,8 +81,7 @@ impl Program {
 
     /// Returns the error of a branch or tag that a repository does not have, with the nearest that it has.
     fn unknown(&self, sys: &dyn System, from: &str, asked: &GitRef) -> Error {
-        let argv = ["git", "ls-remote", "--heads", "--tags", "--refs", "--", from];
-        let listed = self.start(sys, &argv, &[]).map(|output| output.text()).unwrap_or_default();
+        let listed = self.run(sys, &["ls-remote", "--heads", "--tags", "--refs", "--", from]).unwrap_or_default();
         let names: BTreeSet<&str> = refs(&listed)
             .filter_map(|name| name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")))
             .collect();

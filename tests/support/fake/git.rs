@@ -100,7 +100,7 @@ impl Clone<'_> {
                 self.write("HEAD", &format!("ref: refs/heads/{name}\n"));
                 self.show()
             }
-            ["config", ..] => nothing(),
+            ["config", ..] | ["ls-files", "-v", "-z"] => nothing(),
             ["merge", "--ff-only", name] => {
                 let id = self.id(name).ok_or("no such commit")?;
                 let head = self.read("HEAD");
@@ -112,7 +112,6 @@ impl Clone<'_> {
                 let (older, newer) = (self.id(older).ok_or("none")?, self.id(newer).ok_or("none")?);
                 if self.history(&newer).contains(&older) { nothing() } else { Err("1".to_owned()) }
             }
-            ["ls-files", "-v", "-z"] => nothing(),
             ["status", ..] => {
                 let content = self.machine.text(&format!("{}/content", self.path));
                 let clean = content.trim() == self.id("HEAD").unwrap_or_default();
