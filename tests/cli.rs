@@ -243,6 +243,11 @@ fn every_command_has_help_with_an_example() {
         &["enter"],
         &["destroy"],
         &["ledger", "verify"],
+        &["history"],
+        &["history", "show"],
+        &["init"],
+        &["recipes"],
+        &["recipes", "show"],
         &[],
     ] {
         let help = Command::new(env!("CARGO_BIN_EXE_provision")).args(command).arg("--help").output().unwrap();

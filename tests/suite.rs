@@ -10,9 +10,11 @@
 mod accounts_and_files;
 mod agent;
 mod bars;
+mod begin;
 mod cli;
 mod containers;
 mod documents;
+mod history;
 mod kinds;
 mod ledger;
 mod ledger_on_disk;

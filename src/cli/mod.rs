@@ -7,12 +7,15 @@ mod destroy;
 mod enter;
 mod exit;
 mod facts;
+mod history;
+mod init;
 mod ledger;
 mod named;
 mod options;
 mod plan;
 mod print;
 mod prompt;
+mod recipes;
 mod session;
 mod show;
 mod status;
@@ -53,6 +56,9 @@ enum Command {
     Ack(ack::Args),
     Enter(enter::Args),
     Destroy(destroy::Args),
+    Recipes(recipes::Args),
+    Init(init::Args),
+    History(history::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
     #[command(hide = true)]
@@ -78,6 +84,9 @@ pub fn main() -> i32 {
         Command::Ack(args) => args.run(&global),
         Command::Enter(args) => args.run(&global),
         Command::Destroy(args) => args.run(&global),
+        Command::Recipes(args) => args.run(&global),
+        Command::Init(args) => args.run(),
+        Command::History(args) => args.run(&global),
         Command::Ledger(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),
     };

@@ -10,3 +10,9 @@ pub(super) fn print(text: &str) -> Result<()> {
         printed => printed.attempt(|| "printing".to_owned()),
     }
 }
+
+/// Says on stderr what should be known besides.
+pub(super) fn warn(text: &str) {
+    // There is nobody left to tell if stderr is closed.
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}

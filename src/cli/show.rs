@@ -44,7 +44,8 @@ pub(super) fn silence<'a>() -> Show<'a> {
     Box::new(|_, _| Box::new(Silent))
 }
 
-fn style(global: &Global) -> Style {
+/// Returns how text looks on stdout.
+pub(super) fn style(global: &Global) -> Style {
     Style {
         color: global.color(),
         width: window().map_or(100, |(columns, _)| columns.max(20)),

@@ -2,6 +2,7 @@
 //! decides what is ours to take away and what a person acknowledged.
 mod checkpoint;
 mod claims;
+mod history;
 mod key;
 mod line;
 mod lock;
@@ -13,6 +14,7 @@ mod verify;
 mod writer;
 
 pub use claims::{ABSENT, State};
+pub use history::{History, NoRun, Run};
 pub use lock::{Holder, Lock, LockError};
 pub use recover::Torn;
 pub(crate) use time::as_text as time_as_text;

@@ -1,13 +1,14 @@
 //! Finds a recipe by its name: here, then where the machine keeps them, then in the binary.
 use super::files::{Directory, Embedded, Files, Unread};
 use super::shipped::SHIPPED;
+use super::source::unread_text;
 use super::suggest::nearest;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Where a machine keeps its recipes.
-const RECIPES: &str = "/etc/provision/recipes";
+pub(super) const RECIPES: &str = "/etc/provision/recipes";
 
 /// A recipe that was found, to be loaded.
 pub struct Found {
@@ -22,6 +23,15 @@ pub struct Found {
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Found").field("path", &self.path).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Found {
+    /// Returns its text, as it is written.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let error = || Error::new(format!("reading `{}`", self.path.display()));
+        self.files.read(&name).map_err(|unread| error().reason(unread_text(&unread)))
     }
 }
 

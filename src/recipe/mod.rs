@@ -1,4 +1,5 @@
 //! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod catalog;
 mod collect;
 mod content;
 mod document;
@@ -33,6 +34,7 @@ mod vars;
 mod vault;
 mod wording;
 
+pub use catalog::{Listed, catalog};
 pub use error::{Mistake, Mistakes, Place, Source};
 pub use files::{Directory, Embedded, Files, Unread};
 pub use find::{Found, Origin, find};

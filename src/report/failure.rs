@@ -1,7 +1,6 @@
 //! A failure as people read it: what was attempted, the causes, what a child printed, what to do next.
 use super::style::{Hue, Style};
 use crate::error::Error;
-use std::fmt::Write as _;
 
 /// Returns an error that belongs to no resource.
 pub fn error_text(error: &Error, color: bool) -> String {
@@ -17,15 +16,16 @@ pub(super) fn failed_text(ids: &str, error: &Error, untried: usize, style: Style
     text(&format!("{ids} failed"), &causes, error, untried, style)
 }
 
+/// Returns the body of a resource's failure, without its head.
+pub(super) fn body(error: &Error, style: Style) -> String {
+    let attempt = std::iter::once(error.attempt.as_str());
+    let causes: Vec<&str> = attempt.chain(error.causes.iter().map(String::as_str)).collect();
+    let next = error.remedy.as_deref().map(|remedy| format!("  {}\n", sentence(remedy))).unwrap_or_default();
+    reasons(&causes, error, style) + &next
+}
+
 fn text(head: &str, causes: &[&str], error: &Error, untried: usize, style: Style) -> String {
-    let mut text = format!("{} {head}\n", style.paint(Hue::Bad, "error:"));
-    // Writing to a `String` does not fail.
-    for line in causes.iter().flat_map(|cause| cause.lines()) {
-        let _ = writeln!(text, "  {line}");
-    }
-    for line in &error.output {
-        let _ = writeln!(text, "  {} {line}", style.paint(Hue::Faint, "|"));
-    }
+    let mut text = format!("{} {head}\n{}", style.paint(Hue::Bad, "error:"), reasons(causes, error, style));
     let untried = match untried {
         0 => None,
         1 => Some("1 later resource was not tried.".to_owned()),
@@ -33,9 +33,17 @@ fn text(head: &str, causes: &[&str], error: &Error, untried: usize, style: Style
     };
     let next: Vec<String> = untried.into_iter().chain(error.remedy.as_deref().map(sentence)).collect();
     if !next.is_empty() {
-        let _ = writeln!(text, "{}", next.join(" "));
+        text.push_str(&next.join(" "));
+        text.push('\n');
     }
     text
+}
+
+/// Returns the causes, and below them what a child printed.
+fn reasons(causes: &[&str], error: &Error, style: Style) -> String {
+    let causes = causes.iter().flat_map(|cause| cause.lines()).map(|line| format!("  {line}\n"));
+    let bar = style.paint(Hue::Faint, "|");
+    causes.chain(error.output.iter().map(|line| format!("  {bar} {line}\n"))).collect()
 }
 
 /// Returns a remedy as a sentence: with a capital, unless it begins with a command, and a full stop.

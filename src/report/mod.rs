@@ -1,12 +1,14 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
 mod alike;
 mod bars;
+mod catalog;
 mod cell;
 mod change;
 mod checklist;
 mod entry;
 mod failure;
 mod group;
+pub mod history;
 mod json;
 mod lines;
 mod plan;
@@ -16,6 +18,7 @@ mod summary;
 mod table;
 
 pub use bars::{Above, Bars, Terminal};
+pub use catalog::catalog;
 pub use checklist::Checklist;
 pub use failure::error_text;
 pub use json::Json;

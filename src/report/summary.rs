@@ -18,9 +18,9 @@ pub(super) fn differing(command: &str, labels: Labels) -> String {
     if parts.is_empty() { "0 to change".to_owned() } else { format!("{total} to change ({})", parts.join(", ")) }
 }
 
-/// Returns the last line of a run of `command`: what became of its resources, how long it took, its reference, the head.
-pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -> String {
-    let Counts { in_sync, changed, waiting, failed, failed_tests, skipped, due } = ended.counts;
+/// Returns what became of a run's resources, a part each: `3 changed`, `280 in sync`.
+pub(super) fn became(command: &str, counts: Counts, labels: Labels) -> Vec<String> {
+    let Counts { in_sync, changed, waiting, failed, failed_tests, skipped, due } = counts;
     let mut parts = match command {
         "plan" => vec![differing(command, labels), format!("{in_sync} in sync")],
         "test" => vec![format!("{in_sync} passed")],
@@ -41,6 +41,12 @@ pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -
     if due > 0 && command == "plan" {
         parts.push(plural(due, "test due", "tests due"));
     }
+    parts
+}
+
+/// Returns the last line of a run of `command`: what became of its resources, how long it took, its reference, the head.
+pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -> String {
+    let parts = became(command, ended.counts, labels);
     let verb = match command {
         _ if ended.exit >= 128 => "interrupted",
         "apply" => "applied",

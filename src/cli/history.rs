@@ -1,0 +1,120 @@
+//! `history`: the runs that the ledger holds, and one of them event by event.
+use super::Exit;
+use super::options::Global;
+use super::print::{print, warn};
+use super::show::style;
+use crate::error::Error;
+use crate::event::Event;
+use crate::ledger::{History, Ledger, NoRun, Run, rfc3339};
+use crate::recipe::nearest;
+use crate::report::history;
+use serde_json::json;
+
+/// So many runs are named where a reference may mean several.
+const NAMED: usize = 5;
+
+/// Shows the runs that the ledger holds, a line each, the newest last.
+///
+/// With `--json`, one object a line.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  provision history\n  provision history show last\n  provision history show APPLY20261120-003"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Shows a run event by event, its failures with what was printed. With `--json`, its events.
+    #[command(
+        after_help = "Examples:\n  provision history show last\n  provision history show PROVISION-APPLY20261120-003\n  \
+                      provision history show APPLY20261120-003"
+    )]
+    Show {
+        /// The run's reference, or an end of it that no other run has; `last` is the newest.
+        #[arg(value_name = "REF")]
+        reference: String,
+    },
+}
+
+impl Args {
+    /// Runs it.
+    pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let history = Ledger::history(&global.state_dir)?;
+        if history.unreadable > 0 {
+            let s = if history.unreadable == 1 { " of the ledger" } else { "s of the ledger" };
+            warn(&format!("{} line{s} can't be read; `provision ledger verify` says more", history.unreadable));
+        }
+        match &self.command {
+            None if global.json => print(&history.runs.iter().map(line).collect::<String>())?,
+            None if history.runs.is_empty() => print(&format!("no runs yet in `{}`\n", ledger(global)))?,
+            None => print(&history::runs(&history.runs, style(global)))?,
+            Some(Command::Show { reference }) => {
+                let run = history.find(reference).map_err(|why| not_found(reference, &history, why, global))?;
+                if global.json {
+                    let events = run.events.iter().filter_map(|envelope| serde_json::to_string(envelope).ok());
+                    print(&events.map(|line| line + "\n").collect::<String>())?;
+                } else {
+                    print(&history::run(run, style(global)))?;
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn ledger(global: &Global) -> String {
+    global.state_dir.join("ledger.jsonl").display().to_string()
+}
+
+/// Returns a run as a line of JSON.
+fn line(run: &Run) -> String {
+    let started = run.started().cloned().unwrap_or_default();
+    let acked = run.events.iter().filter_map(|envelope| match &envelope.event {
+        Event::Acked { id, .. } => Some(id.to_string()),
+        _ => None,
+    });
+    let mut object = json!({
+        "v": crate::event::VERSION,
+        "run": run.reference,
+        "begun": run.begun().map(rfc3339),
+        "command": started.command,
+        "recipe": started.recipe,
+        "file": started.file,
+        "who": run.who(),
+        "acked": acked.collect::<Vec<_>>(),
+        "exit": run.ended().map(|ended| ended.exit),
+        "seconds": run.ended().map(|ended| ended.seconds),
+        "counts": run.ended().map(|ended| ended.counts),
+    });
+    if let Some(fields) = object.as_object_mut() {
+        // As in events: what is nothing is left out.
+        fields.retain(|_, value| !value.is_null() && *value != json!("") && *value != json!([]));
+    }
+    format!("{object}\n")
+}
+
+fn not_found(reference: &str, history: &History, why: NoRun, global: &Global) -> Exit {
+    let error = Error::new(format!("looking for the run `{reference}`"));
+    let all = || "`provision history` lists the runs".to_owned();
+    Exit::Usage(match why {
+        NoRun::Empty => error.reason(format!("there are no runs yet in `{}`", ledger(global))),
+        NoRun::Unknown => {
+            let references = history.runs.iter().map(|run| run.reference.as_str());
+            let near = nearest(&reference.to_ascii_uppercase(), references);
+            let remedy = near.map_or_else(all, |near| format!("did you mean `{near}`?"));
+            error.reason(format!("no run in `{}` has such a reference", ledger(global))).remedy(remedy)
+        }
+        NoRun::Several(mut several) => {
+            let more = several.len().saturating_sub(NAMED);
+            several.truncate(NAMED);
+            if more > 0 {
+                several.push(format!("{more} more"));
+            }
+            error.reason(format!("several end so: {}", several.join(", "))).remedy("give more of the reference")
+        }
+    })
+}

@@ -1,0 +1,157 @@
+//! The runs that a ledger holds, each with its events.
+use super::{Ledger, line, newer, parse_rfc3339, recover, store};
+use crate::error::Result;
+use crate::event::{Ended, Envelope, Event, Started};
+use serde::Deserialize;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// The runs of a ledger, the newest last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// How many lines can't be read and were passed over.
+    pub unreadable: usize,
+}
+
+/// A run as its ledger recorded it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its reference.
+    pub reference: String,
+    /// Its events, in order; one that changed nothing has its last one alone.
+    pub events: Vec<Envelope>,
+}
+
+/// Why no run was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRun {
+    /// The ledger holds none at all.
+    Empty,
+    /// None has such a reference.
+    Unknown,
+    /// Several have one that ends so.
+    Several(Vec<String>),
+}
+
+impl Ledger {
+    /// Reads the runs of a state directory's ledger; none where there is no ledger. Takes no lock and writes nothing.
+    pub fn history(state_dir: &Path) -> Result<History> {
+        let bytes = store::read_from(&state_dir.join("ledger.jsonl"), 0)?;
+        let sound = &bytes[..recover::torn(&bytes).map_or(bytes.len(), |torn| torn.at)];
+        let mut history = History::default();
+        for (number, content) in sound.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+            #[derive(Deserialize)]
+            struct Version {
+                v: u32,
+            }
+            let version = serde_json::from_slice::<Version>(content).map_or(0, |version| version.v);
+            if version > line::VERSION {
+                return Err(newer(number + 1, version));
+            }
+            match serde_json::from_slice::<Envelope>(content) {
+                Ok(envelope) => history.take(envelope),
+                Err(_) => history.unreadable += 1,
+            }
+        }
+        Ok(history)
+    }
+}
+
+impl History {
+    fn take(&mut self, envelope: Envelope) {
+        match self.runs.last_mut() {
+            Some(run) if run.reference == envelope.run => run.events.push(envelope),
+            _ => self.runs.push(Run { reference: envelope.run.clone(), events: vec![envelope] }),
+        }
+    }
+
+    /// Returns the run with that reference, or the only one whose reference ends so; `last` is the newest.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub fn find(&self, reference: &str) -> Result<&Run, NoRun> {
+        let Some(last) = self.runs.last() else { return Err(NoRun::Empty) };
+        let wanted = reference.trim().to_ascii_uppercase();
+        if wanted == "LAST" {
+            return Ok(last);
+        }
+        if let Some(run) = self.runs.iter().rev().find(|run| run.reference == wanted) {
+            return Ok(run);
+        }
+        let ends: Vec<&Run> = self.runs.iter().filter(|run| run.reference.ends_with(&wanted)).collect();
+        match ends.as_slice() {
+            [run] if !wanted.is_empty() => Ok(run),
+            [] | [_] => Err(NoRun::Unknown),
+            several => Err(NoRun::Several(several.iter().map(|run| run.reference.clone()).collect())),
+        }
+    }
+}
+
+impl Run {
+    /// Returns what was started.
+    pub fn started(&self) -> Option<&Started> {
+        self.events.iter().find_map(|envelope| match &envelope.event {
+            Event::Started(started) => Some(started),
+            Event::Ended(ended) => ended.started.as_ref(),
+            _ => None,
+        })
+    }
+
+    /// Returns how it ended; `None`: it was killed, or is still under way.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.events.iter().find_map(|envelope| match &envelope.event {
+            Event::Ended(ended) => Some(ended),
+            _ => None,
+        })
+    }
+
+    /// Returns when it began.
+    pub fn begun(&self) -> Option<SystemTime> {
+        let first = self.events.first()?;
+        let time = parse_rfc3339(&first.time)?;
+        match &first.event {
+            Event::Ended(ended) => time.checked_sub(Duration::try_from_secs_f64(ended.seconds).unwrap_or_default()),
+            _ => Some(time),
+        }
+    }
+
+    /// Returns who ran it, where that was recorded.
+    pub fn who(&self) -> Option<&str> {
+        let started = self.started().map(|started| started.who.as_str()).filter(|who| !who.is_empty());
+        let acked = || {
+            self.events.iter().find_map(|envelope| match &envelope.event {
+                Event::Acked { ack, .. } => Some(ack.who.as_str()),
+                _ => None,
+            })
+        };
+        started.or_else(acked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(references: &[&str]) -> History {
+        let run = |reference: &&str| Run { reference: (*reference).to_owned(), events: Vec::new() };
+        History { runs: references.iter().map(run).collect(), unreadable: 0 }
+    }
+
+    #[test]
+    fn a_run_is_found_by_its_reference_by_a_suffix_that_no_other_has_and_as_the_last() {
+        let history =
+            history(&["PROVISION-APPLY20261120-001", "PROVISION-APPLY20261120-002", "PROVISION-ACK20261120-001"]);
+        let found = |reference: &str| history.find(reference).map(|run| run.reference.as_str());
+        assert_eq!(found("PROVISION-APPLY20261120-001"), Ok("PROVISION-APPLY20261120-001"));
+        assert_eq!(found("apply20261120-001"), Ok("PROVISION-APPLY20261120-001"));
+        assert_eq!(found("-002"), Ok("PROVISION-APPLY20261120-002"));
+        assert_eq!(found("last"), Ok("PROVISION-ACK20261120-001"));
+        let several = ["PROVISION-APPLY20261120-001", "PROVISION-ACK20261120-001"].map(str::to_owned);
+        assert_eq!(found("001"), Err(NoRun::Several(several.to_vec())));
+        assert_eq!(found("003"), Err(NoRun::Unknown));
+        assert_eq!(self::history(&["PROVISION-APPLY20261120-001"]).find(""), Err(NoRun::Unknown));
+        assert_eq!(self::history(&[]).find("last"), Err(NoRun::Empty));
+    }
+}
