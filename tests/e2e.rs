@@ -13,6 +13,7 @@ mod e2e_cases;
 mod e2e_container;
 mod e2e_job;
 mod e2e_killed;
+mod e2e_pct;
 #[path = "support/lab.rs"]
 mod lab;
 mod support;

@@ -20,10 +20,16 @@ const DISPOSABLE: &str = "/run/provision-disposable";
 
 /// Runs `body` in a disposable host that has these packages: there, this very test (`module::name`) runs again.
 pub fn on_a_disposable_machine(test: &str, packages: &[&str], body: impl FnOnce()) {
+    on_a_furnished_machine(test, packages, |_| (), body);
+}
+
+/// Does so in one that `furnish` made ready from outside.
+pub fn on_a_furnished_machine(test: &str, packages: &[&str], furnish: impl FnOnce(&Lab), body: impl FnOnce()) {
     if Path::new(DISPOSABLE).exists() {
         return body();
     }
     let lab = Lab::up(packages);
+    furnish(&lab);
     lab.put_all(&root().join("tests/cases"));
     lab.put(&std::env::current_exe().expect("a test has a file"), "/run/e2e");
     lab.sh(&format!("touch {DISPOSABLE}"));

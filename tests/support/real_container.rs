@@ -211,7 +211,7 @@ fn made_and_booted(bench: &mut Bench<'_>) -> Done {
     let Lab { net, bridge, template, .. } = bench.lab;
     let dir = bench.dir.path().display();
     let summary = format!(
-        ": nothing -> first from {}; 1 cores; 256MiB memory; 4GiB disk; eth0 on {bridge}, address {net}.10/24, gateway {net}.1; \
+        ": nothing -> first from {}; 1 core; 256MiB memory; 4GiB disk; eth0 on {bridge}, address {net}.10/24, gateway {net}.1; \
          /mnt/shared from {dir}/shared; /etc/one-file from {dir}/one-file, read-only",
         template.display()
     );

@@ -1,0 +1,283 @@
+//! The container kind through the driver of Proxmox, on a stand-in for `pct` that runs real containers (tests/support/pct).
+use crate::lab::{Lab, on_a_furnished_machine};
+use crate::support::contract::{apply, run};
+use crate::support::watched::Watched;
+use provision::container::driver;
+use provision::engine::Mode;
+use provision::id::Machine;
+use provision::item::{Item, JobItem};
+use provision::resource::{Known, Want};
+use provision::system::{Command, System};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const ID: u32 = 301;
+const CONF: &str = "/etc/pve/lxc/301.conf";
+const TEMPLATE: &str = "/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst";
+
+#[test]
+fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
+    let furnish = |lab: &Lab| {
+        let exe = std::env::current_exe().unwrap();
+        let pct = exe.parent().and_then(Path::parent).unwrap().join("examples/pct");
+        assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
+        lab.put(&pct, "/usr/sbin/pct");
+        let template = std::env::var("TEMPLATE")
+            .unwrap_or_else(|_| "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst".to_owned());
+        lab.put(Path::new(&template), TEMPLATE);
+        lab.sh(
+            "mkdir -p /etc/pve/lxc /etc/pve/nodes/pve9/qemu-server /etc/pve/qemu-server /srv/a /srv/b
+             printf 'dir: local\\n\\tpath /var/lib/vz\\n\\tcontent vztmpl,rootdir\\n' >/etc/pve/storage.cfg
+             echo memory: 512 >/etc/pve/qemu-server/400.conf; echo memory: 512 >/etc/pve/nodes/pve9/qemu-server/401.conf
+             printf 'root:100000:65536\\n' >/etc/subuid; cp /etc/subuid /etc/subgid; echo a >/srv/a/mark; echo b >/srv/b/mark
+             ip link add vmbr1 type bridge; ip address add 10.77.0.1/24 dev vmbr1; ip link set vmbr1 up",
+        );
+    };
+    let packages = ["lxc", "uidmap", "zstd"];
+    on_a_furnished_machine(
+        "e2e_pct::a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost",
+        &packages,
+        furnish,
+        || {
+            let mut node = Node::new();
+            node.made_and_booted();
+            node.a_plan_in_sync_starts_nothing_and_touches_nothing();
+            node.live_fields_are_live();
+            node.what_waits_for_a_restart_waits();
+            node.what_somebody_left_pending_is_seen();
+            node.what_is_not_ours_to_know_stays();
+            node.a_mount_taken_away_inside_comes_back();
+            node.a_locked_one_waits();
+            node.one_that_was_killed_in_the_making_is_made();
+            node.ids_of_others_are_refused();
+            node.it_goes_with_its_data_alone();
+        },
+    );
+}
+
+struct Node {
+    sys: Watched,
+    known: Known,
+    fields: Value,
+}
+
+impl Node {
+    fn new() -> Self {
+        let fields = json!({
+            "id": ID, "hostname": "lilly", "template": TEMPLATE.rsplit('/').next(), "cores": 1, "memory": "256MiB",
+            "disk": "4GiB", "features": { "nesting": true }, "tags": ["role"], "description": "two\nlines: é",
+            "network": [{ "bridge": "vmbr1", "address": "10.77.0.31/24", "gateway": "10.77.0.1" }],
+            "mounts": [{ "source": "/srv/a", "target": "/mnt/a" }],
+        });
+        Self { sys: Watched::new(Path::new("/var/lib/provision")), known: Known::default(), fields }
+    }
+
+    fn items(&self, want: Want) -> Vec<Item> {
+        let job = JobItem {
+            machine: Machine::Host,
+            kind: "container".to_owned(),
+            fields: self.fields.clone(),
+            phase: None,
+            gate: None,
+            want,
+            timeout: Duration::from_mins(5),
+            retries: 0,
+            source: None,
+            secret: std::collections::BTreeSet::new(),
+            unknown: std::collections::BTreeSet::new(),
+            digest: self.fields.to_string(),
+            place: String::new(),
+        };
+        vec![Item::receive(job).unwrap()]
+    }
+
+    /// Applies what the plan names, and sees that nothing but `ends` is left.
+    #[track_caller]
+    fn converge(&mut self, changes: &[&str], ends: &[&str]) {
+        let items = self.items(Want::Present);
+        self.sys.facts().forget();
+        let cut = |lines: Vec<String>| -> Vec<String> {
+            lines.into_iter().map(|line| line.replace(&format!("container:{ID} "), "")).collect()
+        };
+        let planned = run(&items, Mode::Plan, &self.known, &self.sys).unwrap();
+        assert_eq!((cut(planned.changes()), cut(planned.ends())), (owned(changes), owned(ends)), "the plan");
+        let applied = apply(&items, &mut self.known, &self.sys).unwrap();
+        assert_eq!((cut(applied.changes()), cut(applied.ends())), (owned(changes), owned(ends)), "the apply");
+        let again = run(&items, Mode::Plan, &self.known, &self.sys).unwrap();
+        assert_eq!(again.changes(), Vec::<String>::new(), "the plan after it");
+    }
+
+    fn inside(&self, script: &str) -> String {
+        let argv = driver(&self.sys).unwrap().attach(ID, &["sh", "-c", script].map(str::to_owned));
+        self.sys.run(&Command::new(argv)).unwrap().text().trim().to_owned()
+    }
+
+    fn host(&self, argv: &[&str]) {
+        let command = Command::new(argv.iter().copied());
+        self.sys.run(&command).unwrap().success(&command).unwrap();
+    }
+
+    fn made_and_booted(&mut self) {
+        let made = "nothing -> lilly from debian-12-standard_12.7-1_amd64.tar.zst; 1 core; 256MiB memory; 4GiB disk; eth0 on \
+                    vmbr1, address 10.77.0.31/24, gateway 10.77.0.1; /mnt/a from /srv/a";
+        let items = self.items(Want::Present);
+        let applied = apply(&items, &mut self.known, &self.sys).unwrap();
+        assert_eq!(applied.ends(), Vec::<String>::new());
+        assert_eq!(applied.changes()[0], format!("container:{ID}: {made}"));
+        driver(&self.sys).unwrap().ready(&self.sys, ID, Duration::from_mins(1)).unwrap();
+        assert_eq!(self.inside("hostname; cat /mnt/a/mark; hostname -I"), "lilly\na\n10.77.0.31");
+        let conf = conf();
+        for line in ["#two", "#lines%3A %C3%A9", "unprivileged: 1", "onboot: 1", "swap: 0", "tags: role"] {
+            assert!(conf.lines().any(|found| found == line), "{line}:\n{conf}");
+        }
+    }
+
+    fn a_plan_in_sync_starts_nothing_and_touches_nothing(&mut self) {
+        let before = (conf(), modified());
+        self.sys.take_runs();
+        self.converge(&[], &[]);
+        assert_eq!(self.sys.take_runs(), Vec::<String>::new(), "no process at all");
+        assert_eq!((conf(), modified()), before);
+    }
+
+    fn live_fields_are_live(&mut self) {
+        let mac = mac();
+        self.fields["memory"] = json!("300MiB");
+        self.fields["cores"] = json!(2);
+        self.fields["disk"] = json!("5GiB");
+        self.fields["onboot"] = json!(false);
+        self.fields["tags"] = json!(["role", "second"]);
+        self.fields["network"][0]["address"] = json!("10.77.0.32/24");
+        self.fields["mounts"] =
+            json!([{ "source": "/srv/a", "target": "/mnt/a" }, { "source": "/srv/b", "target": "/mnt/b" }]);
+        self.converge(
+            &[
+                "disk: 4GiB -> 5GiB",
+                "cores: 1 -> 2",
+                "memory: 256MiB -> 300MiB",
+                "network.eth0.address: 10.77.0.31/24 -> 10.77.0.32/24",
+                "mounts./mnt/b: nothing -> /srv/b",
+                "onboot: true -> false",
+                "tags: role -> role, second",
+            ],
+            &[],
+        );
+        assert_eq!(mac, self::mac(), "the MAC stays");
+        assert_eq!(self.inside("cat /mnt/b/mark; hostname -I"), "b\n10.77.0.32");
+    }
+
+    fn what_waits_for_a_restart_waits(&mut self) {
+        self.fields["features"] = json!({ "nesting": true, "fuse": true });
+        self.fields["hostname"] = json!("second");
+        self.fields["mounts"][1]["read-only"] = json!(true);
+        let waits = "waiting: features.fuse, hostname, mounts./mnt/b takes effect at a restart only (run again with `--restart 301`)";
+        let changes = [
+            "hostname: lilly -> second",
+            "mounts./mnt/b: /srv/b -> /srv/b, read-only",
+            "features.fuse: nothing -> true",
+        ];
+        self.converge(&changes, &[waits]);
+        self.converge(&[], &[waits]);
+        assert_eq!(self.inside("hostname"), "lilly", "it was not restarted");
+        self.known.allowed.restart.insert(ID.to_string());
+        self.converge(&["running: true -> restarted"], &[]);
+        self.known.allowed.restart.clear();
+        driver(&self.sys).unwrap().ready(&self.sys, ID, Duration::from_mins(1)).unwrap();
+        assert_eq!(self.inside("hostname; touch /mnt/b/x 2>/dev/null || echo read-only"), "second\nread-only");
+        self.converge(&[], &[]);
+    }
+
+    fn what_somebody_left_pending_is_seen(&mut self) {
+        self.host(&["pct", "set", "301", "--features", "nesting=1,fuse=0"]);
+        self.converge(&["features.fuse: false -> true"], &[]);
+        assert!(!conf().contains("pending"), "it is what is in effect again:\n{}", conf());
+    }
+
+    fn what_is_not_ours_to_know_stays(&mut self) {
+        let text = conf() + "frob: 1\nlxc.cap.drop: sys_time\n";
+        fs::write(CONF, text).unwrap();
+        self.host(&["pct", "set", "301", "--memory", "400"]);
+        self.converge(&["memory: 400MiB -> 300MiB"], &[]);
+        assert!(conf().contains("frob: 1\n") && conf().contains("lxc.cap.drop: sys_time\n"), "{}", conf());
+    }
+
+    fn a_mount_taken_away_inside_comes_back(&mut self) {
+        self.inside("umount /mnt/a");
+        self.converge(&["mounts./mnt/a: not mounted -> /srv/a"], &[]);
+        assert_eq!(self.inside("cat /mnt/a/mark"), "a");
+    }
+
+    fn a_locked_one_waits(&mut self) {
+        self.host(&["pct", "set", "301", "--lock", "backup"]);
+        self.fields["memory"] = json!("310MiB");
+        self.converge(&[], &["waiting: it is locked (backup) (run again once that has ended)"]);
+        self.host(&["pct", "unlock", "301"]);
+        self.converge(&["memory: 300MiB -> 310MiB"], &[]);
+    }
+
+    fn one_that_was_killed_in_the_making_is_made(&mut self) {
+        let mut other = Self { fields: self.fields.clone(), ..Self::new() };
+        other.fields["id"] = json!(302);
+        other.fields["network"] = json!([]);
+        other.fields["mounts"] = json!([]);
+        *other.sys.cut.lock().unwrap() = Some(("create 302", Duration::from_millis(300)));
+        let items = other.items(Want::Present);
+        let failed = apply(&items, &mut other.known, &other.sys).unwrap();
+        assert!(failed.ends()[0].contains("failed: running `/usr/sbin/pct create 302"), "{:?}", failed.ends());
+        *other.sys.cut.lock().unwrap() = None;
+        assert_eq!(fs::read_to_string("/etc/pve/lxc/302.conf").unwrap(), "lock: create\n");
+
+        let foreign = run(&items, Mode::Plan, &Known::default(), &other.sys).unwrap();
+        assert!(foreign.ends()[0].contains("waiting: a killed run of somebody else"), "{:?}", foreign.ends());
+        other.known.claims.values_mut().for_each(|claim| claim.made = true);
+        other.sys.facts().forget();
+        let made = apply(&items, &mut other.known, &other.sys).unwrap();
+        assert_eq!(made.ends(), ["container:302 remark: a killed run left it half made: that is taken away first"]);
+        assert_eq!(run(&items, Mode::Plan, &other.known, &other.sys).unwrap().changes(), Vec::<String>::new());
+        other.known.allowed.data.insert("302".to_owned());
+        apply(&other.items(Want::Absent), &mut other.known, &other.sys).unwrap();
+        assert!(!PathBuf::from("/etc/pve/lxc/302.conf").exists() && !PathBuf::from("/var/lib/lxc/302").exists());
+    }
+
+    fn ids_of_others_are_refused(&mut self) {
+        for (id, why) in
+            [(400, "it is the id of a virtual machine"), (401, "it is the id of something on the node `pve9`")]
+        {
+            let mut other = Self { fields: self.fields.clone(), ..Self::new() };
+            other.fields["id"] = json!(id);
+            let planned = run(&other.items(Want::Present), Mode::Plan, &Known::default(), &other.sys).unwrap();
+            assert!(planned.ends()[0].contains(why), "{:?}", planned.ends());
+        }
+        let foreign = run(&self.items(Want::Present), Mode::Plan, &Known::default(), &self.sys).unwrap();
+        assert!(foreign.ends()[0].contains("--adopt 301"), "{:?}", foreign.ends());
+    }
+
+    fn it_goes_with_its_data_alone(&mut self) {
+        let absent = self.items(Want::Absent);
+        let kept = apply(&absent, &mut self.known, &self.sys).unwrap();
+        assert!(kept.ends()[0].contains("--data 301"), "{:?}", kept.ends());
+        self.known.allowed.data.insert(ID.to_string());
+        apply(&absent, &mut self.known, &self.sys).unwrap();
+        assert!(!Path::new(CONF).exists() && !Path::new("/var/lib/lxc/301").exists());
+        assert_eq!(fs::read_to_string("/srv/a/mark").unwrap(), "a\n", "what was mounted stays");
+    }
+}
+
+fn conf() -> String {
+    fs::read_to_string(CONF).unwrap()
+}
+
+fn modified() -> SystemTime {
+    fs::metadata(CONF).unwrap().modified().unwrap()
+}
+
+fn mac() -> String {
+    let conf = conf();
+    conf.split("hwaddr=").nth(1).unwrap()[..17].to_owned()
+}
+
+fn owned(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
