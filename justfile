@@ -38,3 +38,7 @@ deny:
 # Runs what is built from this checkout: `just run plan recipes/eidolons.toml`
 run *arguments:
     cargo run --locked --quiet -- {{ arguments }}
+
+# Writes docs/recipes.md anew, from docs/recipes.in.md and the doc comments of the kinds
+docs:
+    RENEW_DOCS=1 cargo test --locked --test suite documents

@@ -18,13 +18,23 @@ use std::time::Duration;
 const INTERFACES: &str = "/etc/network/interfaces";
 const DIRECTORY: &str = "/etc/network/interfaces.d";
 
-/// A bridge. One that exists and is not ours is only checked.
+/// A bridge of a plain LXC host. It comes back after a reboot through a stanza in `/etc/network/interfaces.d`.
+///
+/// One that exists and is not ours is only checked; where it differs it waits for `--adopt bridge:NAME`. Absent:
+/// taken down if ours and nothing is attached to it.
+///
+/// ```toml
+/// [[bridge]]
+/// name    = "vmbr1"
+/// address = "10.0.100.1/24"
+/// nat     = true
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Bridge {
     /// Its name.
     name: InterfaceName,
-    /// This machine's address on it, with the network's prefix.
+    /// Of this machine, on it.
     address: Option<Cidr>,
     /// What comes from its network goes out under this machine's address; packets are forwarded.
     nat: Option<bool>,

@@ -15,35 +15,55 @@ use std::path::Path;
 /// How much of what it printed is kept: the last of it.
 const KEPT: usize = 64 << 10;
 
-/// A program or script, and the guard that says whether it is due.
+/// A program or script that runs until its guard says that it is done.
+///
+/// Exactly one of the last five is required. The guard is asked again afterwards: a command that did not do what
+/// its guard waits for has failed. The last 64 KiB that it printed are kept in the state directory, unless it was
+/// given a secret. It has no opposite: `destroy` passes it over.
+///
+/// ```toml
+/// [[command]]
+/// name    = "ready"
+/// user    = "lilly"
+/// argv    = ["touch", "/home/lilly/ready"]
+/// creates = "/home/lilly/ready"
+///
+/// [[command]]
+/// name   = "cache"
+/// watch  = "/etc/hostname"
+/// script = """
+/// rm -rf /srv/cache
+/// touch /srv/cache-is-empty
+/// """
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Command {
-    /// Its name, unique on its machine.
+    /// What it goes by on its machine.
     name: Text,
-    /// The program and its arguments; never with a secret in it.
+    /// A program and its arguments; never a secret.
     argv: Option<Vec<Text>>,
-    /// Instead of `argv`: given to `sh` on stdin.
+    /// Given to `sh` on stdin; one of `argv` and `script` is required.
     script: Option<Text>,
-    /// The user as whom it runs; root without.
+    /// Default: `root`. The user as whom it runs; root without.
     user: Option<UserName>,
-    /// Where it runs; `/` without.
+    /// Default: `/`. Where it runs; `/` without.
     cwd: Option<AbsPath>,
-    /// Added to its environment; may hold a secret.
+    /// Added to its environment.
     #[serde(default)]
     env: BTreeMap<String, Text>,
-    /// What it reads; may hold a secret.
+    /// What it reads.
     stdin: Option<Text>,
-    /// Due while nothing stands at this path.
+    /// Due while nothing is there.
     creates: Option<AbsPath>,
-    /// Due unless this program answers 0; it must only read.
+    /// Due unless this program exits 0; it must only read.
     unless: Option<Vec<Text>>,
-    /// Due as long as this program answers 0; it must only read.
+    /// Due as long as this program exits 0; it must only read.
     only_if: Option<Vec<Text>>,
     /// Due until it has succeeded once on this machine.
     #[serde(default)]
     once: bool,
-    /// Due when one of these, or the command itself, is not what it was when it last succeeded on this machine.
+    /// Due when one of these, or the command itself, is not what it was when it last succeeded here.
     watch: Option<Names<AbsPath>>,
 }
 

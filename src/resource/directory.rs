@@ -9,21 +9,29 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A directory, with owner, group and mode.
+/// Directories, with owner and mode.
 ///
-/// Parents are not made silently: list them, from the top. A new one is there with owner and mode or not at all. Owner and
-/// group of a directory that is there are looked after where they are given, its mode always. Nothing but a directory is
-/// taken for one: a link is an error. Absent: removed if ours and empty, else kept and said.
+/// Owner and group of a directory that is there are looked after where they are given. Absent: removed if ours and
+/// empty.
+///
+/// ```toml
+/// [[directory]]
+/// path  = ["/srv/signals", "/srv/signals/lilly_inbox"]
+/// owner = 101201
+/// group = 101200
+/// mode  = "3770"
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Directory {
-    /// Where it is; several in one list have the same owner, group and mode.
+    /// Parents are not made silently: list them, from the top.
     path: Names<AbsPath>,
-    /// Whose it is, by name or number; `root` for a new one.
+    /// Default: `root` for a new one. Whose it is, by name or number; `root` for a new one.
     owner: Option<Principal>,
-    /// Its group, by name or number; the owner's primary group for a new one.
+    /// Default: the owner's primary group for a new one. Its group, by name or number; the owner's primary group for a
+    /// new one.
     group: Option<Principal>,
-    /// Its mode, with setuid, setgid and sticky.
+    /// Default: `"0755"`. Its mode, with setuid, setgid and sticky.
     #[serde(default = "default_mode")]
     mode: Mode,
 }

@@ -13,44 +13,57 @@ mod metadata;
 
 use content::Content;
 
-/// A whole file, a link, or only the owner and mode of a file that is there.
+/// A whole file, a link, or only the owner and mode of a file.
 ///
-/// Of `content`, `source`, `url` and `link` there is one at most; without any the file must be there, and only what is given
-/// of owner, group and mode is looked after. It is put in place in one step, with owner and mode, so that it is there whole
-/// or not at all; a directory, device, socket or pipe is never replaced. No link is followed on the way to it that others
-/// than root can have put there. A file or link that was there before us is copied to the state directory before it is
-/// first overwritten, with owner, mode, ACL and extended attributes, and put back once the file is absent. A file that is
-/// rewritten keeps its ACL and extended attributes (not its capabilities) as long as its owner stays; other names (hard
-/// links) of it keep what they had. Absent: removed if it still is what we wrote, else kept and said.
+/// Of `content`, `source`, `url` and `link` there is one at most. Without any the file must be there, and only what
+/// is given of owner, group and mode is looked after; who is given a file without a mode gets it without setuid and
+/// setgid. It is put in place in one step, with owner and mode, so that it is there whole or not at all; a
+/// directory, device, socket or pipe is never replaced. No link is followed on the way to it that others than root
+/// can have put there. A file or link that was there before us is copied to the state directory before it is first
+/// overwritten, with owner, mode, ACL and extended attributes, and put back once the file is absent. A file that is
+/// rewritten keeps its ACL and extended attributes (not its capabilities) as long as its owner stays; other names
+/// (hard links) of it keep what they had. Absent: removed if it still is what we wrote, else kept and said.
+///
+/// ```toml
+/// [[file]]
+/// path     = "/etc/sudoers.d/lilly"
+/// content  = "lilly ALL=(ALL) NOPASSWD:ALL\n"
+/// mode     = "0440"
+/// validate = ["visudo", "-cf"]
+///
+/// [[file]]
+/// path = "/etc/localtime"
+/// link = "/usr/share/zoneinfo/Europe/Berlin"
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
     /// Where it is.
     path: AbsPath,
-    /// What it holds. May hold a secret, which is shown nowhere.
+    /// What it holds.
     content: Option<Text>,
-    /// A file beside the recipe that has what it holds.
+    /// A file beside the recipe.
     source: Option<Text>,
-    /// From where it is downloaded, when what is there has another digest. Needs `sha256`.
+    /// Downloaded when it differs.
     url: Option<Text>,
-    /// The SHA-256 of what the URL gives; anything else is refused.
+    /// Required with `url`.
     sha256: Option<Digest<256>>,
-    /// It is a symbolic link to this.
+    /// The file is a symbolic link to this.
     link: Option<Text>,
-    /// The expressions in `source` are evaluated.
+    /// `source` is rendered.
     #[serde(default)]
     template: bool,
-    /// It is written if nothing is there, and then left alone, whatever becomes of it.
+    /// Written if nothing is there; then left alone.
     #[serde(default)]
     once: bool,
-    /// Whose it is, by name or number; `root` without.
+    /// Default: `root`. Whose it is, by name or number; `root` without.
     owner: Option<Principal>,
-    /// Its group, by name or number; the owner's primary group without.
+    /// Default: the owner's primary group. Its group, by name or number; the owner's primary group without.
     group: Option<Principal>,
-    /// Its mode; `0644` without, or `0600` where it holds a secret. Who is given a file without a mode gets it without
-    /// setuid and setgid.
+    /// Default: `"0644"`. `"0600"` where it holds a secret.
     mode: Option<Mode>,
-    /// A program with its arguments, to which the path of the new file is appended; unless it exits 0 the old file stays.
+    /// A program with its arguments, to which the path of the new file is appended; it must exit 0 before the file is
+    /// in place.
     #[serde(default)]
     validate: Vec<Text>,
 }

@@ -10,19 +10,35 @@ use std::time::Duration;
 /// A question that takes longer counts as not answered: whoever looks should not wait for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a person must do, and how it is seen that they did.
+/// What only a person can do. A gate that is not passed *waits*, and so does what names it with `gate`; nothing
+/// else does.
+///
+/// The ledger keeps who acknowledged a gate, when, and with which evidence.
+///
+/// ```toml
+/// [[gate]]
+/// name         = "claude"
+/// instructions = "provision enter 201; su - lilly; claude login"
+/// done-when    = ["test", "-s", "/home/lilly/.claude/.credentials.json"]
+///
+/// [[unit]]
+/// name    = "max-agent@claude.service"
+/// gate    = "claude"
+/// enabled = true
+/// active  = true
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Gate {
-    /// Its name, by which others wait for it.
+    /// By which others name it.
     name: Text,
     /// What a person does.
     instructions: Text,
-    /// It is passed when this program answers 0, or this URL answers well. Without, a person says so: `provision ack ID`.
+    /// Passed when this program exits 0, or this URL answers well. Without it a person says so: `provision ack ID`.
     done_when: Option<Probe>,
-    /// The user as whom the program runs; root without.
+    /// Default: `root`. As whom that program runs.
     user: Option<UserName>,
-    /// How old a URL's answer may be. A check writes nothing, so every run asks anew; within a run one answer holds.
+    /// Default: `"1h"`. How old a URL's answer may be within a run; `"0s"` asks each time.
     #[serde(default = "hour")]
     cache: Period,
 }

@@ -21,8 +21,32 @@ use crate::system::{Stat, System};
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// A checkout. A check reads its files and asks no server: a branch is as far as it was last fetched, by whomever, so that
-/// a run costs nothing and never moves what somebody works on unannounced. A new `ref` or `url` is fetched.
+/// A checkout of a repository. A check reads its files and asks no server: a branch is as far as it was last
+/// fetched, by whomever. Only what is missing, or a new `ref` or `url`, is fetched.
+///
+/// A run reads the checkout's files and asks no server. So a branch is followed as far as it was fetched, by whomever:
+/// where origin's was seen further on, it goes on to there; a `ref` that is new, or not what is checked out, is fetched,
+/// and so is the `ref` of a new `url`. What must not move is a tag or a commit.
+///
+/// It is cloned beside and renamed, so that it is there whole or not at all. What is in the way *waits*, and nothing is ever
+/// reset or overwritten: changes that are not committed, a rebase or merge that was not ended, an `index.lock`, a branch that
+/// has diverged, a commit on no branch, a directory that is something else or somebody else's. Files that git does not know
+/// or ignores stay. One that is not ours and differs waits for `--adopt`.
+///
+/// git runs as `user`, with that user's configuration; nobody is asked for a password, and no hook runs. root's git works
+/// neither in a checkout of somebody else nor below a user's directory. A proxy is what git's configuration says:
+/// `http.proxy` in `/etc/gitconfig`. Submodules are left alone: neither cloned nor updated.
+///
+/// Absent: removed if ours; kept where it has changes, files that git ignores, a stash, submodules, or commits that were not
+/// pushed. `--data ID` takes it along with all that.
+///
+/// ```toml
+/// [[git]]
+/// path   = "/home/lilly/repository"
+/// url    = "/srv/git/repository.git"
+/// user   = "lilly"
+/// sparse = ["scripts", "src/maestro"]
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Git {
@@ -30,17 +54,17 @@ pub(super) struct Git {
     path: AbsPath,
     /// Where it comes from: http, https, ssh, git or file, `host:path`, or an absolute path; without a password.
     url: GitUrl,
-    /// A branch, a tag or a whole commit id; whatever is there without. A branch is moved forward to what was fetched.
+    /// Default: whatever is there. A branch, a tag or a whole commit id. A branch is moved forward to what was fetched.
     #[serde(rename = "ref")]
     reference: Option<GitRef>,
-    /// The user as whom git runs, and to whom the files belong; root without.
+    /// Default: `root`. As whom git runs, and to whom the files belong.
     user: Option<UserName>,
-    /// The directories that are checked out, at least; everything without. Files beside them come when they are needed.
+    /// Default: everything. At least these, and the files beside them.
     #[serde(default)]
     sparse: Vec<SparseDirectory>,
-    /// How many commits are cloned; all without. What is there already keeps what it has.
+    /// Default: all. How many commits are cloned. What is there already keeps what it has.
     depth: Option<u32>,
-    /// `user:password` or a token for http and https; may be a secret. It is given to git alone, and kept nowhere.
+    /// `user:password` or a token, for http and https. It is given to git alone, and kept nowhere.
     credential: Option<Text>,
 }
 

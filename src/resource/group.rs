@@ -10,13 +10,21 @@ use serde::Deserialize;
 /// Stamps with the gid that a group is about to give up.
 const STAMP: &str = "group";
 
-/// A group, as a recipe asks for it.
+/// A group of this machine.
+///
+/// Absent: taken away if ours and without members.
+///
+/// ```toml
+/// [[group]]
+/// name = "signals"
+/// gid  = 1200
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Group {
     /// Its name.
     name: UserName,
-    /// Its number; the next free one without. Users whose primary group it is get the new one; files keep the old one.
+    /// Default: the next free one. Its number. Users whose primary group it is get the new one; files keep the old one.
     gid: Option<AccountNumber>,
     /// Its number comes from the range for system groups when it is made.
     #[serde(default)]

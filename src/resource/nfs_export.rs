@@ -16,15 +16,25 @@ use std::time::Duration;
 const DIRECTORY: &str = "/etc/exports.d";
 const HEAD: &str = "# Written by provision; see exports(5).\n";
 
-/// A directory and who may mount it.
+/// A directory that NFS clients may mount. It gets a file of its own in `/etc/exports.d`, and the server's own
+/// table is what is compared.
+///
+/// Absent: no longer exported, if ours.
+///
+/// ```toml
+/// [[nfs-export]]
+/// path    = "/var/lib/vz/shared"
+/// clients = [{ host = "10.0.100.0/24", options = ["rw", "sync", "root_squash"] }]
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct NfsExport {
     /// The directory.
     path: AbsPath,
-    /// Who may mount it, and how.
+    /// Each a **`host`** (a name, an address, a network, `@netgroup`, a pattern) and `options` as in exports(5),
+    /// `"rw,sync"` or a list.
     clients: Vec<Client>,
-    /// Clients' root may be root here: `no_root_squash` is allowed.
+    /// Allows `no_root_squash`: root at the client is then root over these files.
     #[serde(default)]
     allow_root: bool,
 }

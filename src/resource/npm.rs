@@ -19,16 +19,33 @@ mod install;
 const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER_AT_MOST: u64 = 8 << 20;
 
-/// Global npm packages, as a recipe asks for them.
+/// Global npm packages. Installed is what their `package.json` says; npm is started only where something differs.
+///
+/// A package that npm was killed at, or whose program is not linked, is a difference. No download cache stays
+/// behind. Absent: uninstalled, if ours.
+///
+/// ```toml
+/// [[npm]]
+/// name    = ["@anthropic-ai/claude-code", "@openai/codex"]
+/// prefix  = "/usr/local"
+/// scripts = ["@anthropic-ai/claude-code"]
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Npm {
+    /// `typescript`, `@scope/name`.
     name: Names<NpmName>,
+    /// Default: any. A version, a range (`"^2.1"`) or a tag; with `"latest"` a newer one in the registry is a
+    /// difference.
     version: Option<NpmVersion>,
+    /// Default: npm's own. Packages are in `PREFIX/lib/node_modules`, programs in `PREFIX/bin`.
     prefix: Option<AbsPath>,
+    /// Default: npm's own.
     registry: Option<Text>,
+    /// Of npm.
     #[serde(default)]
     env: BTreeMap<String, Text>,
+    /// The packages whose install scripts may run; of no other one any does.
     #[serde(default)]
     scripts: Vec<NpmName>,
 }

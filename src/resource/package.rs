@@ -21,13 +21,29 @@ const JOURNAL: &str = "/var/lib/dpkg/updates";
 /// A stamp that begins with this names the package that was installed for a virtual one.
 const PROVIDED_BY: &str = "provided by ";
 
-/// Debian packages that are installed.
+/// Debian packages. Installed is what dpkg's own records say; apt-get is started only where something differs.
+///
+/// The lists are updated only if something is to be installed and they are older than a day or than a file of
+/// sources. Configuration files that were changed stay as they are. An interrupted dpkg is a difference of its own
+/// with a step of its own. Absent: removed, not purged, if ours; kept where others would go with it. Nothing is
+/// autoremoved.
+///
+/// ```toml
+/// [[package]]
+/// name = ["git", "tmux", "python3-venv"]
+///
+/// [[package]]
+/// name    = "nodejs"
+/// version = "22.*"
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Package {
-    /// One package or a list: `git`, `libc6:i386`. A virtual package counts as installed where an installed one provides it.
+    /// One package or a list: `git`, `libc6:i386`. A virtual package counts as installed where an installed one
+    /// provides it.
     name: Names<PackageName>,
-    /// The version, with `*` and `?` for any: `"22.*"`. Without it any will do. Never an older one than is installed.
+    /// Default: any. The version, with `*` and `?` for any: `"22.*"`. Never an older one than
+    /// is installed.
     version: Option<VersionGlob>,
     /// Where a `.deb` of it is to be had, for one package that no repository has.
     url: Option<Text>,

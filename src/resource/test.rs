@@ -6,19 +6,34 @@ use crate::field::{Text, UserName};
 use crate::system::{Command, System};
 use serde::Deserialize;
 
-/// A program that should answer 0, or a URL that should answer well.
+/// Something that should be so. It changes nothing. `test` and `status` run it always, `apply` where something in
+/// its lane has changed or it has not passed since, `plan` never. A test that fails ends no lane; the exit code is
+/// 1.
+///
+/// ```toml
+/// [[test]]
+/// name   = "lilly-is-lilly"
+/// user   = "lilly"
+/// argv   = ["id", "-un"]
+/// prints = "lilly"
+///
+/// [[test]]
+/// name = "site"
+/// http = { url = "http://localhost:8080/", contains = "hello" }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Test {
-    /// Its name, unique on its machine.
+    /// What it goes by on its machine.
     name: Text,
-    /// The program and its arguments.
+    /// A program that should exit 0.
     argv: Option<Vec<Text>>,
-    /// Instead of `argv`: a URL and what it should answer.
+    /// A URL that should answer: with any of 200 to 299, or `status`; with a body that `contains` a text. One of `argv`
+    /// and `http` is required.
     http: Option<Http>,
-    /// The user as whom the program runs; root without.
+    /// Default: `root`. As whom the program runs.
     user: Option<UserName>,
-    /// What the program's output must contain.
+    /// What its output must contain.
     prints: Option<Text>,
 }
 

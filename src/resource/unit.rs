@@ -23,22 +23,54 @@ mod file;
 mod stale;
 mod start;
 
-/// A systemd unit, as a recipe asks for it.
+/// A systemd unit: its file, whether it starts at boot, whether it runs, and whether it runs with what its files
+/// say now.
+///
+/// A unit that runs is restarted where its file, a drop-in, an `EnvironmentFile=` or something that it watches is
+/// not what it was when it last started; the plan shows that as a change of its own. To be active is to be active
+/// still after `settle`, without having been started again by systemd. A template (`name@.service`) can bring its
+/// file; its instances are units of their own. Absent: what we started is stopped, what we enabled is disabled, our
+/// file removed.
+///
+/// ```toml
+/// [[unit]]
+/// name    = "hello.service"
+/// content = """
+/// [Service]
+/// ExecStart=/usr/bin/sleep infinity
+/// EnvironmentFile=-/etc/hello.env
+///
+/// [Install]
+/// WantedBy=multi-user.target
+/// """
+/// enabled = true
+/// active  = true
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Unit {
+    /// With its type: `nginx.service`, `max-agent@claude.service`.
     name: Names<UnitName>,
+    /// Its file in `/etc/systemd/system`.
     content: Option<Text>,
+    /// The same, from beside the recipe.
     source: Option<Text>,
+    /// `source` is rendered.
     #[serde(default)]
     template: bool,
+    /// It starts at boot, or does not.
     enabled: Option<bool>,
+    /// It runs, or does not.
     active: Option<bool>,
+    /// Nothing can start it.
     masked: Option<bool>,
+    /// Files, or directories with all in them, from which it runs.
     #[serde(default)]
     watch: Vec<AbsPath>,
+    /// A change of what `watch` names needs a reload only.
     #[serde(default)]
     reload: bool,
+    /// Default: `"5s"`. How long a service must stay up after its start.
     settle: Option<Period>,
 }
 

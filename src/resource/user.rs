@@ -18,24 +18,39 @@ mod made;
 mod needs;
 mod password;
 
-/// A user, as a recipe asks for it.
+/// A user account of this machine.
+///
+/// A home that is there and belongs to root is left as it is; for one that belongs to somebody else the user is made and
+/// then waits, and no key is put into it (a system user may share a home). Users and groups that the name service knows
+/// from elsewhere (LDAP, sss) can own files and be named in `groups`, but not be made or changed.
+///
+/// Absent: taken away if ours and none of its processes runs. Its home stays unless `--data user:NAME` names it, and the
+/// group of its name if that was there before it.
+///
+/// ```toml
+/// [[user]]
+/// name     = "lilly"
+/// uid      = 1201
+/// groups   = ["signals"]
+/// ssh-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3kLr0CkQz1v0bV8H8p0t3kz1b2m4n5o6p7q8r9s0tu lilly@desk"]
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct User {
     /// Its login name.
     name: UserName,
-    /// Its number; the next free one without. A change waits while the user's processes run, and so does all that
+    /// Default: the next free one. Its number. A change waits while the user's processes run, and so does all that
     /// belongs to it; files in its home follow.
     uid: Option<AccountNumber>,
-    /// Its primary group, by name or number; a group of its own name without.
+    /// Default: a group of its own name. Its primary group.
     group: Option<Principal>,
     /// Groups that it is in, at least.
     #[serde(default)]
     groups: Vec<UserName>,
-    /// Its home directory; `/home/NAME` without, and none for a system user. It is made with what `/etc/skel` holds; one
+    /// Default: `/home/NAME`, none for a system user. Its home directory. It is made with what `/etc/skel` holds; one
     /// that belongs to somebody else is left as it is.
     home: Option<AbsPath>,
-    /// Its login shell, which must be there.
+    /// Default: `"/bin/bash"`. Its login shell, which must be there.
     #[serde(default = "default_shell")]
     shell: AbsPath,
     /// Its numbers come from the range for system users when it is made.
@@ -43,7 +58,7 @@ pub(super) struct User {
     system: bool,
     /// Its full name, or what it is for.
     comment: Option<Text>,
-    /// The hash of its password, as `mkpasswd` prints it; may be a secret. A new user without one can't log in with a
+    /// Default: locked. The hash of its password, as `mkpasswd` prints it. A new user without one can't log in with a
     /// password; one that is there keeps what it has.
     password: Option<Text>,
     /// Lines that `~/.ssh/authorized_keys` has at least; other keys stay.

@@ -13,6 +13,7 @@ pub mod pristine;
 pub mod pty;
 pub mod real_container;
 pub mod recorder;
+pub mod reference;
 pub mod run;
 pub mod sight;
 pub mod watched;

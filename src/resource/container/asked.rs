@@ -8,39 +8,83 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// An LXC container.
+/// An LXC container of this host. It is made, started, changed and destroyed through the host's driver; inside an
+/// include with `in` its own resources follow.
+///
+/// Most changes are made while it runs. What takes effect at a restart only (host name, features, a changed mount,
+/// a VLAN) is written at once and waits for `--restart ID`; what only a new container can have (template,
+/// `unprivileged`, storage, a smaller disk) waits for `--replace ID`. A container that exists and is not ours is
+/// not touched at all before `--adopt ID`. Absent: shut down and destroyed, if ours, not protected, and named by
+/// `--data ID`.
+///
+/// Plain LXC cannot hold to a disk size, a storage, a firewall or `startup.down`; the plan says so where one is
+/// asked.
+///
+/// ```toml
+/// [[container]]
+/// id       = 201
+/// hostname = "lilly"
+/// template = "debian-12-standard_12.7-1_amd64.tar.zst"
+/// cores    = 2
+/// memory   = "4GiB"
+/// disk     = "40GiB"
+/// network  = [{ bridge = "vmbr1", address = "10.0.100.201/24", gateway = "10.0.100.1" }]
+/// mounts   = [{ source = "/var/lib/vz/shared", target = "/mnt/shared" }]
+/// features = { nesting = true, keyctl = true }
+/// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::resource) struct Container {
+    /// Its number on this host.
     pub(super) id: ContainerId,
+    /// What it is called.
     pub(super) hostname: HostName,
+    /// The archive of its root file system: a name in `/var/cache/provision/templates` or `/var/lib/vz/template/cache`,
+    /// a path, or where to download it. Needed to make one; fixed then.
     pub(super) template: Option<Template>,
+    /// Default: `true`. Root inside is nobody on the host (ids are shifted by 100000). Fixed when it is made.
     #[serde(default = "yes")]
     unprivileged: bool,
+    /// Where its root file system is; Proxmox only. Fixed when it is made.
     storage: Option<Text>,
+    /// Default: `"8GiB"`. The size of its root file system; grows, never shrinks.
     #[serde(default = "eight_gib")]
     disk: Size,
+    /// Default: all. How many processors it sees.
     cores: Option<Cores>,
+    /// Default: `"512MiB"`. How much it may use: whole MiB, at least 16.
     #[serde(default = "half_a_gib")]
     memory: Size,
+    /// Default: `"0B"`. How much of it may be swapped out, beyond the memory.
     #[serde(default = "nothing")]
     swap: Size,
+    /// Its network interfaces, by `name`.
     #[serde(default)]
     network: Vec<Network>,
+    /// What of this host it sees, by `target`.
     #[serde(default)]
     mounts: Vec<MountPoint>,
+    /// What it may do beyond the usual.
     #[serde(default)]
     features: Features,
+    /// Default: `true`. It starts with the host.
     #[serde(default = "yes")]
     onboot: bool,
+    /// When it starts with the host.
     #[serde(default)]
     startup: Startup,
+    /// The name servers that it asks.
     nameserver: Option<Names<IpAddress>>,
+    /// The domain in which it looks names up.
     searchdomain: Option<HostName>,
+    /// At least these.
     #[serde(default)]
     tags: Vec<Tag>,
+    /// A note on it, for people.
     description: Option<Text>,
+    /// May not be destroyed.
     protection: Option<bool>,
+    /// Default: `true`. It runs.
     #[serde(default = "yes")]
     pub(super) running: bool,
 }
@@ -48,23 +92,35 @@ pub(in crate::resource) struct Container {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Network {
+    /// Default: `eth0`, `eth1`, … in order. What it is called inside.
     name: Option<InterfaceName>,
+    /// The bridge of this host to which it is attached.
     bridge: InterfaceName,
+    /// `"dhcp"`, or an address with its prefix.
     address: Option<Address>,
+    /// The way out of its network.
     gateway: Option<IpAddress>,
+    /// The VLAN of its packets on the bridge.
     vlan: Option<Vlan>,
+    /// The largest packet, in bytes.
     mtu: Option<Mtu>,
+    /// Proxmox filters its packets; Proxmox only.
     firewall: Option<bool>,
+    /// Default: made once and kept. Its hardware address.
     mac: Option<Mac>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct MountPoint {
+    /// A directory or file of this host.
     source: AbsPath,
+    /// Where it is seen inside.
     target: AbsPath,
+    /// Nothing can be written there.
     #[serde(default)]
     read_only: bool,
+    /// A backup of the container has it as well; Proxmox only.
     #[serde(default)]
     backup: bool,
 }
@@ -72,17 +128,24 @@ struct MountPoint {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Features {
+    /// It may run containers of its own.
     nesting: Option<bool>,
+    /// It may use the kernel's keyrings.
     keyctl: Option<bool>,
+    /// It may mount file systems of its own making.
     fuse: Option<bool>,
+    /// It may make device files.
     mknod: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Startup {
+    /// Those with a lower number start earlier and stop later.
     order: Option<u32>,
+    /// Seconds until the next one starts.
     up: Option<u32>,
+    /// Seconds that it is given to shut down; Proxmox only.
     down: Option<u32>,
 }
 

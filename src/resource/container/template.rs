@@ -21,8 +21,11 @@ pub(super) enum Template {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Download {
+    /// The file name under which it is kept.
     name: Text,
+    /// http or https.
     url: Text,
+    /// What it must be.
     sha512: Digest<512>,
 }
 
