@@ -157,6 +157,21 @@ fn somebody_is_asked_when_the_bars_are_gone() {
 }
 
 #[test]
+fn ctrl_c_and_ctrl_d_are_answers_too() {
+    for (key, code, last) in [("\u{3}", 130, "interrupted: 0 changed"), ("\u{4}", 0, "applied: 0 changed")] {
+        let place = place(2, STEP);
+        let mut pty = on(&place.command(&["apply", "web.toml"]), 80, 24);
+        pty.until(|screen| screen.contents().trim_end().ends_with("apply these changes? [y/N]"));
+        pty.types(key);
+        assert_eq!(pty.end().0, code);
+        let shown = pty.screen().contents();
+        assert!(shown.lines().last().unwrap().starts_with(last), "{shown}");
+        assert!(shown.contains("\nwarning: nothing was changed\n"), "{shown}");
+        assert!(!place.root().join("built-1").exists());
+    }
+}
+
+#[test]
 fn without_a_terminal_that_can_show_them_there_are_no_bars() {
     let place = place(2, TEST);
     let status = |name: &str, value: &str| {

@@ -140,7 +140,9 @@ fn destroy_takes_away_what_it_made_and_gives_back_what_was_there() {
     fs::write(place.root().join("theirs"), "theirs\n").unwrap();
     assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
     assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "ours\n");
-    assert_eq!(place.run(&["destroy", "web.toml"]).code, 2, "without a terminal it wants --yes");
+    let unasked = place.run(&["destroy", "web.toml"]);
+    let why = "error: destroying without a terminal\n  nobody can be asked\nLook at the recipe, then give `--yes`.\n";
+    assert_eq!((unasked.code, unasked.stdout.as_str(), unasked.stderr.as_str()), (2, "", why));
     assert_eq!(place.run(&["destroy", "web.toml", "--yes"]).code, 0);
     assert!(!place.root().join("motd").exists() && !place.root().join("srv").exists());
     assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "theirs\n");

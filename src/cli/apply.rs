@@ -4,8 +4,8 @@ use super::session::{Access, Purpose, Session};
 use super::show::lines;
 use super::{Exit, prompt};
 use crate::engine::Mode;
-use crate::event::{Counts, Event, Sink};
-use crate::lanes::{Pass, Passed};
+use crate::event::{Event, Sink};
+use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
 
 /// Brings host and containers to what the recipe says; shows the plan first and, on a terminal, asks.
@@ -50,10 +50,7 @@ impl Args {
                 session.hub.emit(Event::PlanEnded)?;
             }
             if asks && planned.tally.counts.changed > 0 && !prompt::agrees("apply these changes?")? {
-                let text = "nothing was changed".to_owned();
-                session.hub.emit(Event::Warned { text })?;
-                let counts = Counts { changed: 0, ..planned.tally.counts };
-                return session.end(&Passed { tally: counts.into(), stopped: None }, false);
+                return session.decline(&planned);
             }
             let passed = go(Pass { mode: Mode::Apply, destroy: false })?;
             session.end(&passed, false)

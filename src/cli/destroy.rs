@@ -31,11 +31,11 @@ impl Args {
     /// Runs it.
     pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
         let allow = AllowArgs { data: self.data.clone(), ..AllowArgs::default() };
-        let asks = !self.yes && prompt::is_somebody_there();
+        let asks = !self.yes && !global.json && prompt::is_somebody_there();
         if !self.yes && !asks {
-            return Err(Exit::Usage(
-                Error::new("destroying without a terminal").remedy("look at the recipe, then give `--yes`"),
-            ));
+            let attempt = if global.json { "destroying with `--json`" } else { "destroying without a terminal" };
+            let error = Error::new(attempt).reason("nobody can be asked");
+            return Err(Exit::Usage(error.remedy("look at the recipe, then give `--yes`")));
         }
         let purpose = Purpose {
             command: "destroy",
@@ -53,8 +53,7 @@ impl Args {
             }
             session.hub.emit(Event::PlanEnded)?;
             if asks && !prompt::agrees("take all of this away?")? {
-                session.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
-                return session.end(&crate::lanes::Passed::default(), false);
+                return session.decline(&planned);
             }
             let passed = go(Pass { mode: Mode::Apply, destroy: true })?;
             session.end(&passed, false)

@@ -3,6 +3,7 @@ use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::show::Show;
 use super::{Exit, capacity, facts, named, who};
 use crate::container::{driver, push};
+use crate::engine::Tally;
 use crate::error::{Attempt, Error};
 use crate::event::{Counts, Event, Sink, Started};
 use crate::hub::Hub;
@@ -142,6 +143,15 @@ impl Session {
         let host = capacity::Host { memory: facts::read(&self.sys).memory, disk: free };
         let warnings = capacity::warnings(self.items(), host);
         warnings.into_iter().try_for_each(|text| self.hub.emit(Event::Warned { text }))
+    }
+
+    /// Ends a run whose plan a person did not want, or interrupted instead of answering.
+    pub(super) fn decline(&self, planned: &Passed) -> Result<i32, Exit> {
+        self.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
+        let counts = Counts { changed: 0, ..planned.tally.counts };
+        let code = interrupt::exit_code().unwrap_or_else(|| exit_code(counts, false));
+        self.hub.end(code, &Tally { counts, ..planned.tally.clone() })?;
+        Ok(code)
     }
 
     /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.

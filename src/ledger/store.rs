@@ -151,7 +151,15 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::new(format!("reading `{}`", path.display())).because(&error)),
+        Err(error) => Err(unread(path, &error)),
+    }
+}
+
+fn unread(path: &Path, error: &io::Error) -> Error {
+    let unread = Error::new(format!("reading `{}`", path.display())).because(error);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => unread.remedy("run it as the user who runs provision here, such as root"),
+        _ => unread,
     }
 }
 
@@ -165,7 +173,7 @@ pub(super) fn read_from(path: &Path, from: u64) -> Result<Vec<u8>> {
     match read {
         Ok(_) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
-        Err(error) => Err(Error::new(format!("reading `{}`", path.display())).because(&error)),
+        Err(error) => Err(unread(path, &error)),
     }
 }
 

@@ -144,6 +144,7 @@ fn default(document: &Document, value: &Value) -> String {
     let text = document.source.text.get(value.span.start..value.span.end).unwrap_or_default();
     match &value.data {
         _ if !text.contains('\n') && text.chars().count() <= LONG => text.to_owned(),
+        Data::String(_) if !text.contains('\n') => text.chars().take(LONG - 1).chain(['…']).collect(),
         Data::List(items) => format!("a list of {}", items.len()),
         Data::Table(entries) => {
             let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();

@@ -211,3 +211,111 @@ impl Lanes {
 fn name(lane: &Name) -> &str {
     lane.as_ref().map_or("host", |(_, _, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::VERSION;
+    use crate::resource::Change;
+    use std::time::Duration;
+
+    /// Lanes to which this happened, a second after the other, and the last moment.
+    fn lanes(all: usize, events: &[(&str, Event)]) -> (Lanes, Instant) {
+        let mut lanes = Lanes::new(Style::plain(), all, || false);
+        let mut now = Instant::now();
+        for (lane, event) in events {
+            now += Duration::from_secs(1);
+            let lane = (!lane.is_empty()).then(|| (*lane).to_owned());
+            let (run, time, event) = (String::new(), String::new(), event.clone());
+            lanes.take(&Envelope { v: VERSION, run, seq: 1, time, lane, event }, now);
+        }
+        (lanes, now)
+    }
+
+    fn checking(ids: &[&str]) -> Event {
+        Event::Checking { ids: ids.iter().map(|id| id.parse().unwrap()).collect() }
+    }
+
+    fn planned(id: &str) -> Event {
+        Event::Planned {
+            id: id.parse().unwrap(),
+            label: crate::event::Label::New,
+            changes: Vec::new(),
+            opaque: false,
+            phase: None,
+        }
+    }
+
+    fn finished(id: &str, outcome: Outcome) -> Event {
+        Event::Finished { id: id.parse().unwrap(), outcome, phase: None, digest: String::new(), absent: false }
+    }
+
+    #[test]
+    fn a_row_says_what_is_done_since_when_and_the_last_one_how_far_it_is() {
+        let shell = [Change::field("lilly", "shell", None, Some("/bin/bash".into()))];
+        let ids = vec!["201/user:lilly".parse().unwrap()];
+        let (lanes, now) = lanes(
+            3,
+            &[
+                ("", planned("201/user:lilly")),
+                ("", planned("202/package:git")),
+                ("", Event::PlanEnded),
+                ("CT201", Event::LaneStarted),
+                ("CT202", Event::LaneStarted),
+                ("CT201", checking(&["201/user:lilly"])),
+                ("CT202", checking(&["202/package:git", "202/package:tmux"])),
+                ("CT202", finished("202/package:git", Outcome::Changed { changes: Vec::new() })),
+                ("CT201", Event::Applying { ids, changes: shell.to_vec(), absent: false }),
+            ],
+        );
+        let expected = [
+            "CT201     3s ~ 201/user:lilly  shell",
+            "CT202     4s waits for its turn or its container",
+            "total     8s [=====>    ] 1 of 2 done · 2 of 3 lanes at work",
+        ];
+        assert_eq!(lanes.block(80, 24, now + Duration::from_secs(3)), expected);
+    }
+
+    #[test]
+    fn a_plan_counts_what_it_looked_at_and_what_differs() {
+        let waits = Outcome::Waiting { because: "not done".into(), remedy: None };
+        let (lanes, now) = lanes(
+            0,
+            &[
+                ("", checking(&["file:/x"])),
+                ("", finished("file:/x", Outcome::Differs { label: crate::event::Label::New })),
+                ("", checking(&["gate:m365"])),
+                ("", finished("gate:m365", waits)),
+                ("", checking(&["unit:a.service", "unit:b.service"])),
+            ],
+        );
+        let expected = ["host      0s · host/unit:{a,b}.service", "total     4s 4 looked at, 1 differ, 1 waiting"];
+        assert_eq!(lanes.block(60, 24, now), expected);
+    }
+
+    #[test]
+    fn half_of_the_rows_at_most_are_taken_and_what_does_not_fit_is_counted() {
+        let names: Vec<String> = (1..=200).map(|number| format!("CT{number}")).collect();
+        let events: Vec<(&str, Event)> = names.iter().map(|name| (name.as_str(), Event::LaneStarted)).collect();
+        let (lanes, now) = lanes(200, &events);
+        for rows in [4, 5, 6, 20, 50, 500] {
+            for columns in [20, 21, 60, 200] {
+                let block = lanes.block(columns, rows, now);
+                assert!((2..=rows / 2).contains(&block.len()), "{rows}: {block:?}");
+                assert!(block.iter().all(|row| width(row) < columns), "{columns}: {block:?}");
+            }
+        }
+        let block = lanes.block(60, 12, now);
+        assert!(block[0].starts_with("CT1 ") && block[3].starts_with("CT4 "), "{block:?}");
+        assert_eq!(block[4], "… 196 more at work");
+        assert_eq!(lanes.block(60, 500, now).len(), 201);
+        assert_eq!((lanes.block(19, 50, now).len(), lanes.block(60, 3, now).len()), (0, 0));
+    }
+
+    #[test]
+    fn who_has_ended_is_not_at_work_any_more() {
+        let ended = Event::LaneEnded { seconds: 1.0, stopped: None };
+        let (lanes, _) = lanes(1, &[("", checking(&["file:/x"])), ("CT201", Event::LaneStarted), ("CT201", ended)]);
+        assert!(!lanes.are_at_work());
+    }
+}
