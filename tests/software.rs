@@ -2,33 +2,14 @@
 //! starts nothing, restarts owed after a crash, and mistakes.
 use crate::support::contract::{apply, run};
 use crate::support::fake::FakeMachine;
+use crate::support::item::item;
 use crate::support::recorder::Recorder;
 use provision::engine::Mode;
 use provision::event::Event;
-use provision::id::Machine;
-use provision::item::{Item, JobItem};
-use provision::resource::{Known, Want, kind};
+use provision::item::Item;
+use provision::resource::{Known, kind};
 use serde_json::{Value, json};
 use std::time::Duration;
-
-fn item(kind: &str, fields: Value) -> Item {
-    Item::receive(JobItem {
-        machine: Machine::Host,
-        kind: kind.to_owned(),
-        digest: "held".to_owned(),
-        fields,
-        phase: None,
-        gate: None,
-        want: Want::Present,
-        timeout: Duration::from_mins(1),
-        retries: 0,
-        source: None,
-        secret: std::collections::BTreeSet::new(),
-        unknown: std::collections::BTreeSet::new(),
-        place: String::new(),
-    })
-    .unwrap()
-}
 
 fn mistakes(kind_name: &str, fields: &Value) -> Vec<(Option<&'static str>, String)> {
     let resource = kind(kind_name).unwrap().from_json(fields).unwrap();

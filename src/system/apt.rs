@@ -15,8 +15,7 @@ use super::{Command, Output, System};
 use crate::error::{Attempt as _, Error, Result};
 use std::time::Duration;
 
-/// The last keeps dpkg's progress out of what is shown of a failure.
-const OPTIONS: [&str; 18] = [
+const OPTIONS: [&str; 16] = [
     "-q",
     "-y",
     "-o",
@@ -35,8 +34,6 @@ const OPTIONS: [&str; 18] = [
     "APT::Keep-Downloaded-Packages=false",
     "-o",
     "APT::Color=false",
-    "-o",
-    "Dpkg::Use-Pty=false",
 ];
 
 const LOCKS: [&str; 4] = [dpkg::LOCKS[0], dpkg::LOCKS[1], "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
@@ -114,6 +111,9 @@ fn attempt(arguments: &[String]) -> String {
     format!("running `{}`", Command::new(["apt-get".to_owned()].into_iter().chain(arguments.iter().cloned())).shown())
 }
 
+/// Returns what was printed, of progress only what it came to; dpkg writes to a terminal that apt-get makes for it.
 fn printed(output: &Output) -> String {
-    format!("{}\n{}", output.text(), String::from_utf8_lossy(&output.stderr))
+    let text = format!("{}\n{}", output.text(), String::from_utf8_lossy(&output.stderr));
+    let last = |line: &'_ str| line.trim_end_matches('\r').rsplit('\r').next().map(str::to_owned);
+    text.lines().filter_map(last).map(|line| line + "\n").collect()
 }

@@ -120,6 +120,11 @@ impl Packages {
         self.known.iter().filter(|package| matches!(package.state, State::Halfway(_)))
     }
 
+    /// Returns the packages of which a person said that they stay as they are.
+    pub fn held(&self) -> impl Iterator<Item = &Package> {
+        self.known.iter().filter(|package| package.held)
+    }
+
     /// Returns how apt names a package: with its architecture where that is not the machine's own.
     pub fn apt_name(&self, package: &Package) -> String {
         if self.is_own(package) { package.name.clone() } else { format!("{}:{}", package.name, package.architecture) }
@@ -216,8 +221,7 @@ Version: 3.11.2-1
         assert_eq!(state("python3"), Some(State::Halfway("half-configured".into())));
         assert_eq!(state("git"), None);
         assert_eq!(packages.find("dpkg", None).unwrap().version, "1.21.22");
-        let held: Vec<&str> =
-            packages.known.iter().filter(|known| known.held).map(|known| known.name.as_str()).collect();
+        let held: Vec<&str> = packages.held().map(|held| held.name.as_str()).collect();
         assert_eq!(held, ["linux-image-amd64"]);
     }
 

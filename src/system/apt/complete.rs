@@ -1,5 +1,6 @@
 //! Ends what dpkg was interrupted at.
 use super::deb::{install_again, kept, shown};
+use super::refusal::lacks_dependencies;
 use super::{Apt, printed, quiet};
 use crate::error::Result;
 use crate::system::dpkg::Records;
@@ -22,10 +23,15 @@ impl Apt<'_> {
             return Ok(());
         }
         // What is unpacked may lack what it depends on.
-        if output.code == 0 || printed(&output).contains("dependency problems") {
-            return self.must(["install", "--no-remove", "--fix-broken"].map(str::to_owned).into_iter());
+        if output.code == 0 || lacks_dependencies(&printed(&output)) {
+            return self.fix_broken();
         }
         Err(self.explain_dpkg(&configure, &output))
+    }
+
+    /// Installs what is missing of what is unpacked, and configures all of it.
+    pub(super) fn fix_broken(&self) -> Result<()> {
+        self.must(["install", "--no-remove", "--fix-broken"].map(str::to_owned).into_iter())
     }
 
     fn unpack_again(&self, broken: Vec<String>) -> Result<()> {

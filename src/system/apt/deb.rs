@@ -1,5 +1,6 @@
 //! A `.deb` of its own: kept below the state directory until it is installed, so that a run that was killed can go on with it.
-use super::Apt;
+use super::refusal::lacks_dependencies;
+use super::{Apt, printed, quiet};
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::{Command, NewFile, System, state};
 use std::path::{Path, PathBuf};
@@ -67,12 +68,21 @@ pub(super) fn kept(sys: &dyn System, name: &str) -> Result<Option<PathBuf>> {
 }
 
 impl Apt<'_> {
-    /// Installs a `.deb` with what it depends on, again where that version of it is there.
+    /// Installs a `.deb` with what it depends on, again where that version of it is there. apt-get only says whether that can
+    /// be: it would take a repository's file in place of this one where name and version are the same.
     ///
     /// # Errors
-    /// Where it is not installed, with what apt-get said.
+    /// Where it is not installed, with what apt-get or dpkg said.
     pub fn install_deb(&self, deb: &Deb) -> Result<()> {
-        self.must(install_again([shown(&deb.path)]))
+        let file = shown(&deb.path);
+        self.must(install_again(["--simulate".to_owned(), file.clone()]))?;
+        let install = quiet(["dpkg", "--force-confdef", "--force-confold", "--install", &file]);
+        let output = self.locked(&install)?;
+        match output.code {
+            0 => Ok(()),
+            _ if lacks_dependencies(&printed(&output)) => self.fix_broken(),
+            _ => Err(self.explain_dpkg(&install, &output)),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! `apt-get install`: with lists that are fresh, and an error that says what stood in the way of which package.
-use super::refusal::{Refusal, complaints, may_be_outdated, refusals, remedy};
+use super::refusal::{Refusal, complaints, may_be_outdated, refusals, remedy, was_interrupted};
 use super::{Apt, apt_get, attempt, lists, printed};
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::dpkg::Records;
@@ -53,6 +53,12 @@ impl Apt<'_> {
         let mut output = self.locked(&command)?;
         if output.code != 0 && said.is_none() && may_be_outdated(&printed(&output)) {
             said = Some(self.update()?);
+            output = self.locked(&command)?;
+        }
+        if output.code != 0 && was_interrupted(&printed(&output)) {
+            // For whom we waited has left it so.
+            (self.tell)("completes first what another dpkg was interrupted at");
+            self.complete()?;
             output = self.locked(&command)?;
         }
         let complaints = said.unwrap_or_default();
@@ -113,6 +119,11 @@ impl Apt<'_> {
             Refusal::Held(name) => error
                 .reason(format!("`{name}` is held"))
                 .remedy(format!("if it may change, run `apt-mark unhold {name}`, then run again")),
+            Refusal::Unmet(unmet) => {
+                let held = self.held().into_iter().filter(|name| unmet.split(' ').any(|word| word == name));
+                let error = error.reason(unmet);
+                held.fold(error, |error, name| self.add(error, &Refusal::Held(name)))
+            }
             Refusal::InTheWay => {
                 error.reason("another package is in the way").remedy("remove that one by hand, then run again")
             }
@@ -149,6 +160,11 @@ impl Apt<'_> {
         is_own || String::from_utf8_lossy(&foreign).lines().any(|line| line == architecture)
     }
 
+    fn held(&self) -> Vec<String> {
+        Records::read(self.sys)
+            .map_or(Vec::new(), |records| records.packages.held().map(|it| it.name.clone()).collect())
+    }
+
     /// Returns the name in the lists that is nearest to one that isn't.
     fn nearest(&self, name: &str) -> Option<String> {
         let known = self.sys.run(&Command::new(["apt-cache", "pkgnames"])).ok()?.text();
@@ -175,7 +191,7 @@ impl Refusal {
             | Self::NoVersion(name, _)
             | Self::Downgrade(name)
             | Self::Held(name) => Some(name),
-            Self::InTheWay | Self::NoArchive(_) | Self::Failed(_) => None,
+            Self::Unmet(_) | Self::InTheWay | Self::NoArchive(_) | Self::Failed(_) => None,
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Refusal {
     Downgrade(String),
     /// A person said that it stays as it is.
     Held(String),
+    /// What a package depends on can't be had: `wants-tool : Depends: tool (>= 2) but 1.0 is to be installed`.
+    Unmet(String),
     /// Something else would have to go.
     InTheWay,
     /// dpkg was killed while it unpacked this, and no repository has it.
@@ -28,6 +30,10 @@ pub(super) fn refusals(printed: &str) -> Vec<Refusal> {
     let mut seen = BTreeSet::new();
     let lines: Vec<&str> = printed.lines().collect();
     for (at, line) in lines.iter().enumerate() {
+        if *line == "The following packages have unmet dependencies:" {
+            let unmet = lines[at + 1..].iter().take_while(|line| line.starts_with(' '));
+            found.extend(unmet.map(|line| Refusal::Unmet(line.trim().to_owned())));
+        }
         let listed = || indented(&lines[at + 1..]);
         for refusal in refusal(line, &listed, printed) {
             if seen.insert(refusal.clone()) {
@@ -158,6 +164,16 @@ pub(super) fn is_locked(printed: &str) -> bool {
     printed.lines().any(is_sign)
 }
 
+/// Returns whether dpkg did not configure something because of what that depends on.
+pub(super) fn lacks_dependencies(printed: &str) -> bool {
+    printed.lines().any(|line| line.starts_with("dpkg: dependency problems prevent configuration"))
+}
+
+/// Returns whether apt-get wants completed first what dpkg was interrupted at.
+pub(super) fn was_interrupted(printed: &str) -> bool {
+    printed.lines().filter_map(error_in).any(|error| error.starts_with("dpkg was interrupted"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +210,11 @@ mod tests {
                 vec![Downgrade("tool".into()), Downgrade("other".into())],
             ),
             ("The following held packages will be changed:\n  tool\nThe following\n", vec![Held("tool".into())]),
+            (
+                "The following packages have unmet dependencies:\n a : Depends: b (>= 2) but 1 is to be installed\n\
+                 E: Unable to correct problems, you have held broken packages.\n",
+                vec![Unmet("a : Depends: b (>= 2) but 1 is to be installed".into())],
+            ),
             ("E: Packages need to be removed but remove is disabled.\n", vec![InTheWay]),
             (
                 "E: The package local needs to be reinstalled, but I can't find an archive for it.\n",

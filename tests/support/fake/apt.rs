@@ -25,6 +25,7 @@ pub fn apt_get(machine: &FakeMachine, command: &Command) -> Output {
         );
     }
     match *verb {
+        "install" if flags.contains(&"--simulate") => answer(0, ""),
         "install" => install(machine, names),
         "remove" => remove(machine, names, flags.contains(&"--simulate")),
         _ => refuse(100, &format!("E: Invalid operation {verb}\n")),
@@ -52,12 +53,15 @@ pub fn dpkg_deb(machine: &FakeMachine, command: &Command) -> Output {
     }
 }
 
-/// `dpkg --configure -a` and `dpkg --remove NAME...`.
+/// `dpkg --configure -a`, `dpkg --install FILE` and `dpkg --remove NAME...`.
 pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
     let (names, flags) = words(command);
     if flags.contains(&"--remove") {
         drop_journal(machine);
         return remove(machine, &names, false);
+    }
+    if flags.contains(&"--install") {
+        return install(machine, &names);
     }
     if !flags.contains(&"--configure") {
         return refuse(2, "dpkg: error: need an action option\n");
