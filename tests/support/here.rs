@@ -4,14 +4,11 @@ use super::book;
 use super::contract::pass;
 use super::recorder::Recorder;
 use provision::engine::Mode;
-use provision::id::Machine;
 use provision::item::{Item, JobItem};
-use provision::resource::{Known, Want};
+use provision::resource::Known;
 use provision::system::{Command, Real, System};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 pub struct Here {
     pub sys: Real,
@@ -19,22 +16,7 @@ pub struct Here {
 }
 
 pub fn item(kind: &str, fields: &Value) -> Item {
-    Item::receive(JobItem {
-        machine: Machine::Host,
-        kind: kind.to_owned(),
-        fields: fields.clone(),
-        phase: None,
-        gate: None,
-        want: Want::Present,
-        timeout: Duration::from_mins(1),
-        retries: 0,
-        source: None,
-        secret: BTreeSet::new(),
-        unknown: BTreeSet::new(),
-        digest: fields.to_string(),
-        place: String::new(),
-    })
-    .unwrap()
+    Item::receive(JobItem { digest: fields.to_string(), ..super::item::job(kind, fields.clone()) }).unwrap()
 }
 
 impl Here {
