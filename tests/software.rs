@@ -44,7 +44,7 @@ fn a_service_that_systemd_keeps_starting_has_failed_though_it_is_active() {
 #[test]
 fn a_start_that_systemd_refuses_says_why() {
     let ends = ends(item("unit", service("EnvironmentFile=/etc/none\nExecStart=/bin/sleep 1")), &FakeMachine::debian());
-    assert!(ends[0].contains("running `systemctl start app.service`: exit 1: `app.service` is failed"), "{ends:?}");
+    assert!(ends[0].contains("running `systemctl start -- app.service`: exit 1: `app.service` is failed"), "{ends:?}");
 }
 
 #[test]

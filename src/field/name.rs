@@ -98,20 +98,32 @@ impl Field for HostName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitName(pub String);
 
-const SUFFIXES: [&str; 9] = ["service", "socket", "timer", "path", "mount", "automount", "target", "slice", "swap"];
+/// The types of which there are templates and instances, then the others.
+const SUFFIXES: [&str; 9] = ["service", "socket", "timer", "path", "target", "mount", "automount", "slice", "swap"];
+const WITH_INSTANCES: &[&str] = SUFFIXES.split_at(5).0;
 
 impl UnitName {
     /// Returns whether it is a template, `name@.suffix`, that cannot run itself.
     pub fn is_template(&self) -> bool {
-        self.0.contains("@.")
+        is_template(&self.0)
     }
 
     /// Returns the template of an instance: `max-agent@.service` of `max-agent@claude.service`.
     pub fn template(&self) -> Option<String> {
-        let (head, tail) = self.0.split_once('@')?;
-        let suffix = tail.rsplit_once('.')?.1;
-        Some(format!("{head}@.{suffix}"))
+        template_of(&self.0)
     }
+}
+
+/// Returns whether a name is that of a template, `name@.suffix`, which has instances and never runs itself.
+pub fn is_template(name: &str) -> bool {
+    name.split_once('@').and_then(|(_, tail)| tail.strip_prefix('.')).is_some_and(|suffix| !suffix.contains('.'))
+}
+
+/// Returns the template of an instance: `max-agent@.service` of `max-agent@claude.service`.
+pub fn template_of(name: &str) -> Option<String> {
+    let (head, tail) = name.split_once('@')?;
+    let suffix = tail.rsplit_once('.')?.1;
+    Some(format!("{head}@.{suffix}"))
 }
 
 impl Field for UnitName {
@@ -121,12 +133,18 @@ impl Field for UnitName {
         let Some((stem, suffix)) = text.rsplit_once('.') else {
             return bad("it has no suffix, such as `.service`");
         };
+        if matches!(suffix, "scope" | "device") {
+            return bad(&format!("a {suffix} has no unit file, and nobody starts it"));
+        }
         if !SUFFIXES.contains(&suffix) {
             return bad(&format!("unknown suffix `.{suffix}`"));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
         if stem.is_empty() || stem.starts_with('@') || text.len() > 255 || !stem.chars().all(allowed) {
-            return bad("letters, digits and `:-_.\\@`, at most 255");
+            return bad("letters, digits and `:-_.\\@`, at most 255; `systemd-escape` makes one of anything else");
+        }
+        if stem.contains('@') && !WITH_INSTANCES.contains(&suffix) {
+            return bad(&format!("a {suffix} has no instances, so no `@`"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -197,7 +215,10 @@ mod tests {
         let unit = UnitName::from_text("max-agent@claude.service").unwrap();
         assert_eq!(unit.template().as_deref(), Some("max-agent@.service"));
         assert!(!unit.is_template() && UnitName::from_text("max-agent@.service").unwrap().is_template());
-        for bad in ["nginx", "a b.service", ".service", "x.servce", "@x.service"] {
+        assert!(!is_template("a@.b.service"), "its instance is `.b`");
+        assert_eq!(template_of("a@b@c.service").as_deref(), Some("a@.service"));
+        assert!(UnitName::from_text("-.mount").is_ok() && UnitName::from_text("a@b@c.service").is_ok());
+        for bad in ["nginx", "a b.service", "a/b.mount", ".service", "x.servce", "@x.service", "x.scope", "a@b.slice"] {
             assert!(UnitName::from_text(bad).is_err(), "{bad}");
         }
     }

@@ -7,6 +7,7 @@ pub mod exports;
 mod facts;
 pub mod fingerprint;
 pub mod git;
+pub mod glob;
 pub mod lock;
 mod names;
 pub mod network;
@@ -18,6 +19,7 @@ mod real;
 pub mod ssh;
 pub mod state;
 pub mod systemctl;
+pub mod unit_file;
 
 pub use command::{Command, Output};
 pub use empty::Empty;

@@ -1,27 +1,16 @@
-//! What systemd says of units: the output of `systemctl show`, and the few words of a unit file that matter before it is loaded.
+//! What systemd says of units: the output of `systemctl show`.
+use super::unit_file::is_redefined;
 use super::{Command, System};
-use crate::error::Result;
+use crate::error::{Attempt as _, Result};
+use crate::field::is_template;
 use std::collections::{BTreeSet, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Where a person's unit files are.
-pub const UNIT_DIRECTORY: &str = "/etc/systemd/system";
-
-/// Where unit files are looked for, in order.
-const SEARCH_PATH: [&str; 5] = [
-    UNIT_DIRECTORY,
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/lib/systemd/system",
-    "/usr/lib/systemd/system",
-];
-
 const PROPERTIES: &str = "Id,Names,LoadState,LoadError,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,\
     EnvironmentFiles,InvocationID,NRestarts,NeedDaemonReload,InactiveExitTimestamp,ExecMainStartTimestamp,Result,\
-    ExecMainStatus,Type,RemainAfterExit";
+    ExecMainStatus,Type,RemainAfterExit,SourcePath,Triggers,CanReload,ConditionResult";
 
 /// The units of one `systemctl show`.
 #[derive(Debug, Default)]
@@ -34,11 +23,11 @@ pub struct Units {
 /// A unit as systemd sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit {
-    /// Its names: its own and its aliases.
+    /// Its names: its own first, then its aliases.
     pub names: Vec<String>,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub load: String,
-    /// Why it could not be loaded.
+    /// Why it could not be loaded, in systemd's words.
     pub load_error: String,
     /// `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`.
     pub active: String,
@@ -48,16 +37,24 @@ pub struct Unit {
     pub file_state: String,
     /// Its unit file.
     pub fragment: Option<PathBuf>,
+    /// That from which a generator made it, such as `/etc/fstab`.
+    pub source: Option<PathBuf>,
     /// Its drop-ins.
     pub drop_ins: Vec<PathBuf>,
-    /// The files of `EnvironmentFile=`.
+    /// The files of `EnvironmentFile=`, with their wildcards.
     pub environment_files: Vec<PathBuf>,
     /// Differs with each start.
     pub invocation: String,
     /// How often `Restart=` has started it again.
     pub restarts: u64,
-    /// Its files changed since systemd read them.
+    /// systemd would read something else now than it has read.
     pub needs_reload: bool,
+    /// It can read its configuration again while it runs.
+    pub can_reload: bool,
+    /// The units that it starts: a socket's or a timer's service.
+    pub triggers: Vec<String>,
+    /// Whether all `Condition…=` were met at its last start.
+    pub conditions_met: Option<bool>,
     /// When it was last started.
     pub started: Option<SystemTime>,
     /// `success`, `exit-code`, `signal`, …
@@ -100,6 +97,7 @@ impl Unit {
     pub fn shown_state(&self) -> String {
         match (self.active.as_str(), self.result.as_str()) {
             ("", _) => "inactive".to_owned(),
+            ("failed", result) if matches!(self.status.as_str(), "" | "0") => format!("failed ({result})"),
             ("failed", result) => format!("failed ({result}, status {})", self.status),
             ("activating", _) => format!("activating ({})", self.sub),
             (state, _) => state.to_owned(),
@@ -111,7 +109,7 @@ impl Unit {
 pub fn show<'a>(sys: &dyn System, names: impl IntoIterator<Item = &'a str>) -> Result<Units> {
     let running = matches!(sys.lstat(Path::new("/run/systemd/system")), Ok(Some(_)));
     // A template has no state of its own; systemctl refuses to be asked.
-    let names: BTreeSet<&str> = names.into_iter().filter(|name| !name.contains("@.")).collect();
+    let names: BTreeSet<&str> = names.into_iter().filter(|name| !is_template(name)).collect();
     if !running || names.is_empty() {
         return Ok(Units { running, by_name: HashMap::new() });
     }
@@ -119,23 +117,16 @@ pub fn show<'a>(sys: &dyn System, names: impl IntoIterator<Item = &'a str>) -> R
     let mut command = command.env("TZ", "UTC").timeout(Duration::from_mins(1));
     command.argv.extend(names.iter().map(|name| (*name).to_owned()));
     let output = sys.run(&command)?.success(&command)?.text();
-    let units: Vec<Arc<Unit>> = parse_show(&output).into_iter().map(Arc::new).collect();
-    let find = |name: &str| units.iter().find(|unit| unit.names.iter().any(|known| known == name)).cloned();
-    let by_name = names.into_iter().filter_map(|name| Some((name.to_owned(), find(name)?))).collect();
-    Ok(Units { running, by_name })
-}
-
-/// Returns the unit file of a name, or that of its template, where systemd would find it.
-pub fn unit_file(sys: &dyn System, name: &str, template: Option<&str>) -> io::Result<Option<PathBuf>> {
-    for name in [Some(name), template].into_iter().flatten() {
-        for directory in SEARCH_PATH {
-            let path = Path::new(directory).join(name);
-            if sys.lstat(&path)?.is_some() {
-                return Ok(Some(path));
-            }
+    let mut by_name = HashMap::new();
+    for mut unit in parse_show(&output) {
+        if let Some(fragment) = unit.fragment.as_ref().filter(|_| !unit.needs_reload && !unit.is_masked()) {
+            let attempt = || format!("looking for the files of `{}`", unit.names.join("`, `"));
+            unit.needs_reload = is_redefined(sys, &unit.names, fragment, &unit.drop_ins).attempt(attempt)?;
         }
+        let unit = Arc::new(unit);
+        by_name.extend(unit.names.iter().map(|name| (name.clone(), unit.clone())));
     }
-    Ok(None)
+    Ok(Units { running, by_name })
 }
 
 /// Parses `systemctl show`: a block of `Key=value` lines a unit, an empty line between them.
@@ -148,10 +139,16 @@ fn parse_block(block: &str) -> Unit {
     let (mut main_start, mut exit_of_inactive, mut oneshot, mut remains) = (None, None, false, false);
     for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
         match key {
-            "Id" => unit.names.insert(0, value.to_owned()),
-            "Names" => unit.names.extend(value.split(' ').map(str::to_owned)),
+            "Id" => {
+                unit.names.retain(|name| name != value);
+                unit.names.insert(0, value.to_owned());
+            }
+            "Names" => {
+                let others = value.split(' ').filter(|name| unit.names.first().is_none_or(|own| own != name));
+                unit.names.extend(others.map(str::to_owned).collect::<Vec<_>>());
+            }
             "LoadState" => value.clone_into(&mut unit.load),
-            "LoadError" => value.clone_into(&mut unit.load_error),
+            "LoadError" => parse_bus_error(value).clone_into(&mut unit.load_error),
             "ActiveState" => value.clone_into(&mut unit.active),
             "SubState" => value.clone_into(&mut unit.sub),
             "UnitFileState" => value.clone_into(&mut unit.file_state),
@@ -164,6 +161,10 @@ fn parse_block(block: &str) -> Unit {
             "InvocationID" => value.clone_into(&mut unit.invocation),
             "NRestarts" => unit.restarts = value.parse().unwrap_or(0),
             "NeedDaemonReload" => unit.needs_reload = value == "yes",
+            "CanReload" => unit.can_reload = value == "yes",
+            "ConditionResult" => unit.conditions_met = Some(value == "yes"),
+            "SourcePath" => unit.source = (!value.is_empty()).then(|| value.into()),
+            "Triggers" => unit.triggers = value.split_whitespace().map(str::to_owned).collect(),
             "ExecMainStartTimestamp" => main_start = parse_timestamp(value),
             "InactiveExitTimestamp" => exit_of_inactive = parse_timestamp(value),
             "Result" => value.clone_into(&mut unit.result),
@@ -176,6 +177,11 @@ fn parse_block(block: &str) -> Unit {
     unit.started = main_start.or(exit_of_inactive);
     unit.ends_by_itself = oneshot && !remains;
     unit
+}
+
+/// Returns the message of `org.freedesktop.systemd1.BadUnitSetting "Unit a.service has a bad unit file setting."`.
+fn parse_bus_error(text: &str) -> &str {
+    text.split_once(" \"").and_then(|(_, message)| message.strip_suffix('"')).unwrap_or(text)
 }
 
 /// Parses words separated by blanks; one with a blank in it is quoted, and `\` escapes the next character.
@@ -226,34 +232,6 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let of_era = year.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Returns the last value of a key in a section of a unit file.
-pub fn parse_setting<'a>(file: &'a str, section: &str, key: &str) -> Option<&'a str> {
-    let mut inside = false;
-    let mut found = None;
-    for line in file.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            inside = name == section;
-        } else if let Some((name, value)) = line.split_once('=').filter(|_| inside)
-            && name.trim_end() == key
-        {
-            found = Some(value.trim_start());
-        }
-    }
-    found
-}
-
-/// Returns whether a unit file has an `[Install]` section, without which it can't be enabled.
-pub fn can_be_enabled(file: &str) -> bool {
-    file.lines().any(|line| line.trim() == "[Install]")
-}
-
-/// Returns whether a unit file's service is done once its command ends.
-pub fn ends_by_itself(file: &str) -> bool {
-    let setting = |key| parse_setting(file, "Service", key);
-    let remains = setting("RemainAfterExit").is_some_and(|value| matches!(value, "yes" | "true" | "on" | "1"));
-    setting("Type") == Some("oneshot") && !remains
 }
 
 #[cfg(test)]
@@ -327,8 +305,15 @@ InactiveExitTimestamp=Sat 2026-11-21 00:27:27.135560 UTC
     }
 
     #[test]
-    fn a_unit_is_found_by_its_aliases_too() {
-        assert!(parse_show(SHOW)[2].names.contains(&"runlevel3.target".to_owned()));
+    fn a_units_own_name_goes_before_its_aliases() {
+        assert_eq!(parse_show(SHOW)[2].names, ["multi-user.target", "runlevel3.target"]);
+        assert_eq!(parse_show("Names=a.service b.service\nId=b.service\n")[0].names, ["b.service", "a.service"]);
+    }
+
+    #[test]
+    fn why_a_unit_could_not_be_loaded_is_said_without_the_name_of_the_bus() {
+        assert_eq!(parse_show(SHOW)[1].load_error, "Unit nope.service not found.");
+        assert_eq!(parse_bus_error(""), "");
     }
 
     #[test]
@@ -340,14 +325,6 @@ InactiveExitTimestamp=Sat 2026-11-21 00:27:27.135560 UTC
         for bad in ["", "n/a", "Sat 2026-11-21 00:27:53 CET", "Sat 2026-11", "Sat x-y-z 1:2:3 UTC"] {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_service_that_ends_by_itself_is_known_from_its_file() {
-        assert!(ends_by_itself("[Service]\nType=oneshot\nExecStart=/bin/true\n"));
-        assert!(!ends_by_itself("[Service]\nType=oneshot\nRemainAfterExit=yes\n"));
-        assert!(!ends_by_itself("[Unit]\nType=oneshot\n[Service]\n# Type=oneshot\nExecStart=/bin/true\n"));
-        assert!(can_be_enabled("[Unit]\n\n[Install]\nWantedBy=multi-user.target\n") && !can_be_enabled("[Unit]\n"));
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! Taking a unit away: what we made of it is undone, what was there before us stays.
+use super::boot::{AtBoot, Switch, at_boot};
 use super::file::path_of;
-use super::start::systemctl;
-use super::{Unit, is_enabled, stale};
+use super::start::systemctl as run;
+use super::{Unit, name_in_systemd, stale};
 use crate::error::{Attempt as _, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Remark, Step, Thing, kept};
-use crate::system::System;
-use crate::system::systemctl::Units;
+use crate::system::systemctl::{self, Units};
+use crate::system::{Command, System};
 
 /// What is undone of one unit.
 #[derive(Debug)]
 struct Undo<'a> {
     name: &'a UnitName,
+    /// The name that systemd has for it.
+    known_as: String,
     stop: bool,
-    switch: Option<&'static str>,
+    /// systemd remembers that it failed.
+    failed: bool,
+    switch: Option<Switch>,
     file: Option<File>,
 }
 
@@ -31,7 +36,10 @@ impl Unit {
         for name in &self.name.0 {
             let (some, undo) = undo(name, units, ask, sys)?;
             let found = units.get(&name.0);
-            let notable = found.is_some_and(|unit| unit.is_active() || is_enabled(Some(&unit.file_state)));
+            let notable = match found {
+                Some(unit) => unit.is_active() || starts_by_enabling(unit, sys)?,
+                None => false,
+            };
             let path = path_of(name);
             let there = sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some();
             if undo.file.is_none() && (there || (some.is_empty() && notable)) {
@@ -82,13 +90,13 @@ fn undo<'a>(name: &'a UnitName, units: &Units, ask: &Ask<'_>, sys: &dyn System) 
         change("active", unit.shown_state(), "inactive");
     }
     let switch = match found {
-        Some(unit) if is_enabled(Some(&unit.file_state)) && (goes || last("enabled") == "enabled") => {
-            change("enabled", unit.file_state.clone(), "disabled");
-            Some("disable")
+        Some(unit) if (goes || last("enabled") == "enabled") && starts_by_enabling(unit, sys)? => {
+            change("enabled", "enabled".to_owned(), "disabled");
+            Some(Switch::Disable)
         }
         Some(unit) if unit.is_masked() && last("masked") == "masked" => {
             change("masked", "masked".to_owned(), "unmasked");
-            Some("unmask")
+            Some(Switch::Unmask)
         }
         _ => None,
     };
@@ -97,28 +105,36 @@ fn undo<'a>(name: &'a UnitName, units: &Units, ask: &Ask<'_>, sys: &dyn System) 
         Some(File::Restored) => change("content", "ours".to_owned(), "as it was before us"),
         None => {}
     }
-    Ok((changes, Undo { name, stop: stop.is_some(), switch, file }))
+    let found = found.map(AsRef::as_ref);
+    let (known_as, failed) = (name_in_systemd(name, found), found.is_some_and(|unit| unit.active == "failed"));
+    Ok((changes, Undo { name, known_as, stop: stop.is_some(), failed, switch, file }))
+}
+
+fn starts_by_enabling(unit: &systemctl::Unit, sys: &dyn System) -> Result<bool> {
+    Ok(matches!(at_boot(unit, sys)?, AtBoot::Starts | AtBoot::Once))
 }
 
 impl Undo<'_> {
     fn make(&self, sys: &dyn System, running: bool, timeout: std::time::Duration) -> Result<()> {
-        let name = [self.name.0.as_str()];
+        let name = std::slice::from_ref(&self.known_as);
         // First: after a kill in between, what is left to undo is seen all the same.
-        stale::forget(sys, &self.name.0)?;
+        stale::forget(sys, &self.known_as)?;
         if self.stop {
-            systemctl(sys, "stop", &name, timeout)?;
+            run(sys, &["stop"], name, timeout)?;
         }
-        if let Some(verb) = self.switch {
-            systemctl(sys, verb, &name, timeout)?;
+        for verb in self.switch.map_or(&[] as &[&[&str]], Switch::arguments) {
+            run(sys, verb, name, timeout)?;
+        }
+        if self.failed {
+            // One that somebody else has reset meanwhile is none.
+            let reset = Command::new(["systemctl", "reset-failed", "--", &self.known_as]);
+            sys.run(&reset.timeout(timeout))?;
         }
         match self.file {
             Some(File::Removed) => sys.remove_file(&path_of(self.name))?,
             Some(File::Restored) => kept::restore(&path_of(self.name), sys)?,
             None => {}
         }
-        if running && self.file.is_some() {
-            systemctl(sys, "daemon-reload", &[], timeout)?;
-        }
-        Ok(())
+        if running && self.file.is_some() { run(sys, &["daemon-reload"], &[], timeout) } else { Ok(()) }
     }
 }

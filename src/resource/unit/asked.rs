@@ -1,66 +1,95 @@
 //! What is asked of the units of one resource, and the order in which it is done.
+use super::boot::Switch;
+use super::refuse::is_refused;
 use super::start::{Way, bring_up, systemctl};
-use super::{Unit, file};
+use super::{Unit, file, why};
+use crate::error::Result;
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Step, Thing};
-use crate::system::systemctl;
+use crate::system::systemctl::show;
+use crate::system::{System, unit_file};
+use std::time::Duration;
 
-/// What is asked of units, gathered over the names of a resource.
+/// What is asked of units, gathered over the names of a resource; each with the name that systemd has for it.
 #[derive(Default)]
 pub(super) struct Asked<'a> {
     pub(super) files: Vec<(Change, &'a UnitName)>,
     pub(super) reread: Vec<Change>,
-    pub(super) switches: Vec<(Change, &'a UnitName, &'static str)>,
-    pub(super) stops: Vec<(Change, &'a UnitName)>,
-    pub(super) starts: Vec<(Change, &'a UnitName, Way)>,
+    pub(super) switches: Vec<(Change, String, Switch)>,
+    pub(super) stops: Vec<(Change, String)>,
+    pub(super) starts: Vec<(Vec<Change>, String, Way)>,
 }
 
 impl Unit {
-    /// Orders the steps: files, what systemd knows of them, what it does at boot, then what runs.
+    /// Orders the steps: files, what systemd knows of them, what becomes of it at boot, then what runs.
     pub(super) fn steps<'a>(&'a self, asked: Asked<'a>, bytes: Option<&[u8]>, ask: &Ask<'_>, plan: &mut Plan<'a>) {
         let timeout = ask.timeout;
-        let thing = |name: &UnitName| Thing::Unit(name.0.clone());
         if let Some(bytes) = bytes.filter(|_| !asked.files.is_empty()) {
-            let bytes = bytes.to_vec();
-            let (changes, mut names): (Vec<Change>, Vec<&UnitName>) = asked.files.into_iter().unzip();
-            names.dedup();
-            let foreign: Vec<bool> = names.iter().map(|name| !ask.ours(&name.0)).collect();
-            let supplies: Vec<Thing> =
-                names.iter().flat_map(|name| [Thing::Path(file::path_of(name)), thing(name)]).collect();
-            let step = Step::new(changes, move |sys| {
-                for (name, foreign) in names.iter().zip(foreign) {
-                    file::write(name, &bytes, foreign, sys)?;
-                }
-                if systemctl::show(sys, [])?.running { systemctl(sys, "daemon-reload", &[], timeout) } else { Ok(()) }
-            });
-            plan.steps.push(step.supplies(supplies));
+            plan.steps.push(written(asked.files, bytes.to_vec(), ask));
         }
         if !asked.reread.is_empty() {
-            plan.steps.push(Step::new(asked.reread, move |sys| systemctl(sys, "daemon-reload", &[], timeout)));
+            plan.steps.push(Step::new(asked.reread, move |sys| systemctl(sys, &["daemon-reload"], &[], timeout)));
         }
-        for verb in ["mask", "unmask", "enable", "disable"] {
-            let some = asked.switches.iter().filter(|switch| switch.2 == verb);
-            let (changes, names): (Vec<Change>, Vec<&UnitName>) =
-                some.map(|(change, name, _)| (change.clone(), *name)).unzip();
+        for switch in Switch::ALL {
+            let some = asked.switches.iter().filter(|(.., wanted)| *wanted == switch);
+            let (changes, names): (Vec<Change>, Vec<String>) =
+                some.map(|(change, name, _)| (change.clone(), name.clone())).unzip();
             if !changes.is_empty() {
-                plan.steps.push(Step::new(changes, move |sys| systemctl(sys, verb, &texts(&names), timeout)));
+                let aliases = bytes.filter(|_| switch == Switch::Enable).map(aliases).unwrap_or_default();
+                let step = Step::new(changes, move |sys| {
+                    switch.arguments().iter().try_for_each(|verb| systemctl(sys, verb, &names, timeout))
+                });
+                plan.steps.push(step.supplies(aliases));
             }
         }
         if !asked.stops.is_empty() {
-            let (changes, names): (Vec<Change>, Vec<&UnitName>) = asked.stops.into_iter().unzip();
-            plan.steps.push(Step::new(changes, move |sys| systemctl(sys, "stop", &texts(&names), timeout)));
+            let (changes, names): (Vec<Change>, Vec<String>) = asked.stops.into_iter().unzip();
+            plan.steps.push(Step::new(changes, move |sys| systemctl(sys, &["stop"], &names, timeout)));
         }
         if !asked.starts.is_empty() {
-            let supplies: Vec<Thing> = asked.starts.iter().map(|(_, name, _)| thing(name)).collect();
+            let mut changes = Vec::new();
+            let mut ways = Vec::new();
+            for (some, name, way) in asked.starts {
+                changes.extend(some);
+                ways.push((name, way));
+            }
+            let supplies: Vec<Thing> = ways.iter().map(|(name, _)| Thing::Unit(name.clone())).collect();
             let settle = self.settle();
-            let ways: Vec<(&str, Way)> = asked.starts.iter().map(|(_, name, way)| (name.0.as_str(), *way)).collect();
-            let changes = asked.starts.iter().map(|(change, ..)| change.clone()).collect();
             let step = Step::new(changes, move |sys| bring_up(sys, &ways, &self.watch, settle, timeout));
             plan.steps.push(step.supplies(supplies));
         }
     }
 }
 
-fn texts<'t>(names: &[&'t UnitName]) -> Vec<&'t str> {
-    names.iter().map(|name| name.0.as_str()).collect()
+/// Returns the step that writes the files of units and has systemd read them.
+fn written<'a>(files: Vec<(Change, &'a UnitName)>, bytes: Vec<u8>, ask: &Ask<'_>) -> Step<'a> {
+    let timeout = ask.timeout;
+    let (changes, mut names): (Vec<Change>, Vec<&UnitName>) = files.into_iter().unzip();
+    names.dedup();
+    let foreign: Vec<bool> = names.iter().map(|name| !ask.ours(&name.0)).collect();
+    let supplies: Vec<Thing> =
+        names.iter().flat_map(|name| [Thing::Path(file::path_of(name)), Thing::Unit(name.0.clone())]).collect();
+    let step = Step::new(changes, move |sys| {
+        for (name, foreign) in names.iter().zip(foreign) {
+            file::write(name, &bytes, foreign, sys)?;
+        }
+        read_again(sys, &names, timeout)
+    });
+    step.supplies(supplies)
+}
+
+/// Has systemd read its files again, where it runs, and fails where it can't use one: before what runs is touched.
+fn read_again(sys: &dyn System, names: &[&UnitName], timeout: Duration) -> Result<()> {
+    if !show(sys, [])?.running {
+        return Ok(());
+    }
+    systemctl(sys, &["daemon-reload"], &[], timeout)?;
+    let units = show(sys, names.iter().map(|name| name.0.as_str()))?;
+    let refused = names.iter().filter_map(|name| units.get(&name.0)).find(|unit| is_refused(unit));
+    refused.map_or(Ok(()), |unit| Err(why::not_loaded(sys, unit)))
+}
+
+fn aliases(bytes: &[u8]) -> Vec<Thing> {
+    let text = String::from_utf8_lossy(bytes);
+    unit_file::aliases(&text).into_iter().map(|name| Thing::Unit(name.to_owned())).collect()
 }

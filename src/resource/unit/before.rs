@@ -6,21 +6,17 @@ use crate::id::Id;
 use crate::resource::need::Needs;
 use crate::resource::{Ask, Thing};
 use crate::system::System;
-use crate::system::systemctl::{self, UNIT_DIRECTORY};
+use crate::system::unit_file::{self, UNIT_DIRECTORY};
 use std::path::Path;
 
 impl Needs {
     /// Looks for a unit that the resource does not bring itself.
     pub(super) fn unit(&mut self, name: &UnitName, ask: &Ask<'_>, sys: &dyn System) -> Result<()> {
-        let template = name.template();
         // Where systemd does not run, the files tell.
-        if systemctl::unit_file(sys, &name.0, template.as_deref())
-            .attempt(|| format!("looking for `{name}`"))?
-            .is_some()
-        {
+        if unit_file::find(sys, &name.0).attempt(|| format!("looking for `{name}`"))?.is_some() {
             return Ok(());
         }
-        let names = [Some(name.0.clone()), template];
+        let names = [Some(name.0.clone()), name.template()];
         let things = names
             .into_iter()
             .flatten()

@@ -2,7 +2,7 @@
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, diff, kept};
-use crate::system::systemctl::UNIT_DIRECTORY;
+use crate::system::unit_file::UNIT_DIRECTORY;
 use crate::system::{FileKind, NewFile, System};
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,10 @@
 //! Whether a unit runs with older files than there are now: by the stamp left at its last start, without one by time.
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::AbsPath;
-use crate::system::fingerprint::{Fingerprint, fingerprint, listed};
-use crate::system::systemctl::{UNIT_DIRECTORY, Unit};
+use crate::system::fingerprint::{Fingerprint, fingerprint};
+use crate::system::glob::expand;
+use crate::system::systemctl::Unit;
+use crate::system::unit_file::{drop_ins, shadow};
 use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +15,9 @@ const KIND: &str = "unit";
 
 /// Made anew by systemd at every reload, so that their time says nothing.
 const GENERATED: &str = "/run/systemd";
+
+/// Where `systemctl set-property` puts drop-ins; what they say holds at once.
+const SET_AT_ONCE: [&str; 2] = ["/etc/systemd/system.control", "/run/systemd/system.control"];
 
 /// A path from which a unit is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,23 +32,36 @@ pub(super) struct Input {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stamp {
     invocation: String,
-    digests: BTreeMap<PathBuf, String>,
+    /// Its file, drop-ins and environment files.
+    own: BTreeMap<PathBuf, String>,
+    /// What the recipe watches.
+    watched: BTreeMap<PathBuf, String>,
+}
+
+/// The digests of what a unit is about to be started with.
+#[derive(Debug, Default)]
+pub(super) struct Digests {
+    own: BTreeMap<PathBuf, String>,
+    watched: BTreeMap<PathBuf, String>,
 }
 
 /// Returns what a unit is started from: its file, drop-ins, environment files, and what the recipe watches.
 pub(super) fn inputs(sys: &dyn System, name: &str, unit: &Unit, watch: &[AbsPath]) -> Result<Vec<Input>> {
-    let mut own: Vec<PathBuf> = unit.fragment.iter().chain(&unit.drop_ins).cloned().collect();
-    // Those that systemd has not read yet.
-    let template = unit.fragment.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
-    for name in [Some(name), template.filter(|template| *template != name)].into_iter().flatten() {
-        let directory = Path::new(UNIT_DIRECTORY).join(format!("{name}.d"));
-        let names = listed(sys, &directory).attempt(|| format!("reading `{}`", directory.display()))?;
-        let paths = names.iter().map(|name| directory.join(name));
-        own.extend(
-            paths.filter(|path| path.extension().is_some_and(|is| is == "conf") && !unit.drop_ins.contains(path)),
-        );
+    let attempt = || format!("looking for the files of `{name}`");
+    let (mut fragment, mut drops) = (unit.fragment.clone(), unit.drop_ins.clone());
+    if unit.needs_reload {
+        // What systemd will read is not what it has read.
+        if let Some(read) = &unit.fragment {
+            fragment = shadow(sys, name, read).attempt(attempt)?.or(fragment);
+        }
+        drops = drop_ins(sys, &unit.names).attempt(attempt)?;
+        drops.extend(unit.drop_ins.iter().filter(|path| path.starts_with(GENERATED)).cloned());
     }
-    own.extend(unit.environment_files.iter().cloned());
+    drops.retain(|path| !SET_AT_ONCE.iter().any(|directory| path.starts_with(directory)));
+    let mut own: Vec<PathBuf> = fragment.into_iter().chain(drops).collect();
+    for pattern in &unit.environment_files {
+        own.extend(expand(sys, pattern).attempt(attempt)?);
+    }
     let own = own.into_iter().map(|path| Input { path, watched: false });
     Ok(own.chain(watch.iter().map(|path| Input { path: path.path().to_owned(), watched: true })).collect())
 }
@@ -53,9 +71,15 @@ pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input
     let stamp = read(sys, name)?.filter(|stamp| !stamp.invocation.is_empty() && stamp.invocation == unit.invocation);
     for input in inputs {
         let now = look(sys, &input.path)?;
-        let is_newer = match (stamp.as_ref().and_then(|stamp| stamp.digests.get(&input.path)), now) {
-            (Some(then), now) => *then != now.map_or(String::new(), |now| now.digest),
-            (None, Some(now)) if !input.path.starts_with(GENERATED) => {
+        let then = stamp.as_ref().map(|stamp| {
+            let digests = if input.watched { &stamp.watched } else { &stamp.own };
+            digests.get(&input.path)
+        });
+        let is_newer = match (then, now) {
+            (Some(Some(then)), now) => *then != now.map_or(String::new(), |now| now.digest),
+            // One that it was not started with.
+            (Some(None), now) if !input.watched => now.is_some(),
+            (_, Some(now)) if !input.path.starts_with(GENERATED) => {
                 unit.started.is_some_and(|started| now.modified > started)
             }
             _ => false,
@@ -64,26 +88,33 @@ pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input
             return Ok(Some(input.clone()));
         }
     }
-    for (path, digest) in stamp.map(|stamp| stamp.digests).unwrap_or_default() {
+    let Some(stamp) = stamp else {
+        // Who knows what it was started with: not with what systemd would read now.
+        return Ok(inputs.first().filter(|_| unit.needs_reload).cloned());
+    };
+    for (path, digest) in stamp.own {
         let known = inputs.iter().any(|input| input.path == path);
         if !known && !digest.is_empty() && look(sys, &path)?.is_none() {
             return Ok(Some(Input { path, watched: false }));
         }
     }
-    // Its definition is an old one, however that came about.
-    Ok(inputs.first().filter(|_| unit.needs_reload).cloned())
+    Ok(None)
 }
 
 /// Returns the digests of inputs, to be taken before a start and recorded after it.
-pub(super) fn digests(sys: &dyn System, inputs: &[Input]) -> Result<BTreeMap<PathBuf, String>> {
-    let digest =
-        |input: &Input| Ok((input.path.clone(), look(sys, &input.path)?.map_or(String::new(), |now| now.digest)));
-    inputs.iter().map(digest).collect()
+pub(super) fn digests(sys: &dyn System, inputs: &[Input]) -> Result<Digests> {
+    let mut digests = Digests::default();
+    for input in inputs {
+        let digest = look(sys, &input.path)?.map_or(String::new(), |now| now.digest);
+        let to = if input.watched { &mut digests.watched } else { &mut digests.own };
+        to.insert(input.path.clone(), digest);
+    }
+    Ok(digests)
 }
 
 /// Leaves the stamp of a start.
-pub(super) fn record(sys: &dyn System, name: &str, unit: &Unit, digests: BTreeMap<PathBuf, String>) -> Result<()> {
-    let stamp = Stamp { invocation: unit.invocation.clone(), digests };
+pub(super) fn record(sys: &dyn System, name: &str, unit: &Unit, digests: Digests) -> Result<()> {
+    let stamp = Stamp { invocation: unit.invocation.clone(), own: digests.own, watched: digests.watched };
     let text = serde_json::to_string(&stamp).attempt(|| format!("writing the stamp of `{name}`"))?;
     state::set_stamp(sys, KIND, name, &text)
 }

@@ -2,7 +2,7 @@
 //! A service whose `ExecStart=` is /bin/false ends at once; with `Restart=always` systemd starts it again every second.
 use super::disk::Body;
 use super::{FakeMachine, answer, refuse};
-use provision::system::{Command, Output, System};
+use provision::system::{Command, Output, System, glob};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -67,6 +67,7 @@ impl Unit<'_> {
         self.machine.read_link(&Path::new(SYSTEM).join(self.name)).is_ok_and(|target| target == Path::new("/dev/null"))
     }
 
+    /// The unit file that it would be read from now.
     fn fragment(&self) -> Option<PathBuf> {
         let names = [Some(self.name.to_owned()), self.template()];
         let paths = names.into_iter().flatten().flat_map(|name| {
@@ -106,6 +107,31 @@ impl Unit<'_> {
             .collect()
     }
 
+    /// What it is read from: a path and an inode a line. systemd tells by the time; a new file has a new one.
+    fn definition(&self) -> String {
+        let files: Vec<PathBuf> = self.fragment().into_iter().chain(self.drop_ins()).collect();
+        let inode = |path: &Path| self.machine.disk().stat(path).map_or(0, |is| is.inode.1);
+        files.iter().map(|path| format!("{} {}\n", path.display(), inode(path))).collect::<Vec<_>>().concat()
+    }
+
+    /// Returns the unit file that it was read from, and whether systemd sees that it would read something else: not where
+    /// another file has come to go before it.
+    fn read_from(&self) -> (Option<PathBuf>, bool) {
+        let loaded = self.machine.text(&self.path(".loaded"));
+        let Some((first, drop_ins)) = loaded.split_once('\n') else { return (self.fragment(), false) };
+        let path = PathBuf::from(first.split(' ').next().unwrap_or_default());
+        let is = self.machine.disk().stat(&path).map_or(0, |is| is.inode.1);
+        let now = self.definition();
+        let drop_ins_now = now.split_once('\n').map_or("", |(_, rest)| rest);
+        let stale = format!("{} {is}", path.display()) != first || drop_ins != drop_ins_now;
+        (Some(path), stale)
+    }
+
+    fn load(&self) {
+        self.machine.dir(STATE);
+        self.machine.file(&self.path(".loaded"), &self.definition());
+    }
+
     fn path(&self, what: &str) -> String {
         format!("{STATE}/{}{what}", self.name)
     }
@@ -138,9 +164,8 @@ impl Unit<'_> {
     }
 
     fn shown(&self) -> String {
-        let fragment = self.fragment().filter(|_| !self.is_masked());
-        let loaded = self.machine.text(&self.path(".loaded"));
-        let stale = !loaded.is_empty() && loaded != self.text();
+        let (fragment, stale) = self.read_from();
+        let fragment = if self.is_masked() { Some(Path::new(SYSTEM).join(self.name)) } else { fragment };
         let runs = self.state() == "active";
         let started = self.machine.disk().stat(Path::new(&self.path(""))).filter(|_| runs);
         let started = started.map_or((String::new(), 0), |stat| (timestamp(stat.modified), stat.inode.1));
@@ -162,7 +187,8 @@ impl Unit<'_> {
             "{environment}Type={kind}\nRemainAfterExit={remain}\nResult={result}\nNRestarts={restarts}\nExecMainStartTimestamp={at}\n\
              ExecMainStatus={status}\nId={name}\nNames={name}\nLoadState={load}\nActiveState={state}\nSubState=\nFragmentPath={file}\n\
              DropInPaths={drop_ins}\nUnitFileState={file_state}\nInactiveExitTimestamp={at}\nNeedDaemonReload={stale}\nLoadError=\n\
-             InvocationID={invocation}\n",
+             InvocationID={invocation}\nCanReload={reloads}\nConditionResult=yes\nTriggers=\nSourcePath=\n",
+            reloads = yes(self.setting("ExecReload").is_some()),
             kind = self.setting("Type").unwrap_or_else(|| "simple".to_owned()),
             remain = self.setting("RemainAfterExit").unwrap_or_else(|| "no".to_owned()),
             result = if self.state() == "failed" { "exit-code" } else { "success" },
@@ -187,10 +213,12 @@ impl Unit<'_> {
         }
         self.machine.dir(STATE);
         if self.machine.text(&self.path(".loaded")).is_empty() {
-            self.machine.file(&self.path(".loaded"), &self.text());
+            self.load();
         }
-        let missing =
-            |(file, optional): &(String, bool)| !optional && self.machine.disk().node(Path::new(file)).is_none();
+        let missing = |(file, optional): &(String, bool)| {
+            let found = glob::expand(self.machine, Path::new(file)).unwrap_or_default();
+            !optional && !found.iter().any(|path| self.machine.disk().node(path).is_some())
+        };
         let lacks = self.environment_files().iter().any(missing);
         let forks = self.setting("Type").is_none_or(|kind| kind == "simple");
         let again = self.setting("Restart").is_some_and(|when| when == "always");
@@ -216,6 +244,10 @@ impl Unit<'_> {
 
     fn stop(&self) -> Output {
         self.machine.disk().remove_tree(Path::new(&self.path("")));
+        // Nothing needs it any more, so systemd forgets it.
+        if self.file_state() != "enabled" {
+            self.machine.disk().remove_tree(Path::new(&self.path(".loaded")));
+        }
         answer(0, "")
     }
 
@@ -230,12 +262,19 @@ impl Unit<'_> {
         self.machine.dir(&wants);
         let link = Path::new(&wants).join(self.name);
         self.machine.disk().put(&link, Body::Link(fragment), 0, 0, 0o777).expect("its directory is there");
-        answer(0, "")
+        self.load();
+        reload_all(self.machine)
     }
 
     fn disable(&self) -> Output {
+        if self.is_masked() {
+            return answer(0, &format!("Unit {SYSTEM}/{} is masked, ignoring.\n", self.name));
+        }
+        if self.fragment().is_none() {
+            return refuse(1, &format!("Failed to disable unit: Unit file {} does not exist.\n", self.name));
+        }
         self.machine.disk().remove_tree(&Path::new(SYSTEM).join("multi-user.target.wants").join(self.name));
-        answer(0, "")
+        reload_all(self.machine)
     }
 
     fn mask(&self) -> Output {
@@ -268,9 +307,9 @@ fn reload_all(machine: &FakeMachine) -> Output {
     for path in loaded {
         let name = path.file_name().expect("a child has a name").to_string_lossy().into_owned();
         let Some(name) = name.strip_suffix(".loaded") else { continue };
-        let text = Unit { machine, name }.text();
-        if machine.text(&path.display().to_string()) != text {
-            machine.file(&path.display().to_string(), &text);
+        let unit = Unit { machine, name };
+        if machine.text(&path.display().to_string()) != unit.definition() {
+            unit.load();
         }
     }
     answer(0, "")
