@@ -4,7 +4,7 @@ use crate::support::contract;
 
 #[test]
 fn every_case_keeps_the_contract_on_the_fake_machine() {
-    let cases = case::all();
+    let cases: Vec<_> = case::all().into_iter().filter(|case| case.only_real.is_none()).collect();
     let broken: Vec<String> = cases.iter().filter_map(|case| contract::on_a_fake_machine(case).err()).collect();
     assert!(broken.is_empty(), "{} of {} cases:\n\n{}", broken.len(), cases.len(), broken.join("\n\n"));
 }

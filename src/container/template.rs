@@ -50,7 +50,7 @@ pub fn download(
             sys.make_dir(parent, 0, 0, 0o755)?;
         }
     }
-    let fetched = sys.fetch(&Fetch { url, timeout, limit: LARGEST })?;
+    let fetched = sys.fetch(&Fetch { url, timeout, limit: LARGEST, whole: true, follow: true })?;
     let failed = || Error::new(format!("fetching the template `{url}`"));
     if fetched.status != 200 {
         return Err(failed().reason(format!("the server answered {}", fetched.status)));

@@ -76,7 +76,9 @@ impl Resource for Command {
         let Some(guard) = self.guard().filter(|_| ask.want == Want::Present) else { return Ok(Plan::in_sync()) };
         let command = self.command(ask);
         let own = self.digest(ask);
-        let (why, mut needs) = match guard.due(&self.name, own.as_deref(), &command, ask, sys)? {
+        let secrets = self.secrets(ask);
+        let due = guard.due(&self.name, own.as_deref(), &command, ask, sys);
+        let (why, mut needs) = match due.map_err(|error| secrets.hide_in(error))? {
             Due::No => return self.without_torn_output(sys),
             Due::Yes { why, needs } => (why, needs),
         };
@@ -86,8 +88,8 @@ impl Resource for Command {
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
         }
         let change = Change::field(&self.name.0, "run", why, Some(self.shown())).after(needs.after);
-        let secrets = self.secrets(ask);
         let apply = move |sys: &dyn System| {
+            guard.begin(&self.name, sys)?;
             self.run(sys, &command, &secrets)?;
             guard.settle(&self.name, own.as_deref(), sys)
         };
@@ -110,6 +112,9 @@ impl Resource for Command {
         if let Some(name) = self.env.keys().find(|name| !is_variable(name)) {
             let message = format!("`{name}` is not a name of an environment variable");
             mistakes.push(Mistake::at("env", message));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
+            mistakes.push(Mistake::at("env", format!("the value of `{name}` has a NUL character in it")));
         }
         mistakes.extend(self.wrong_guards());
         mistakes

@@ -235,7 +235,7 @@ impl Npm {
             None => npm::settings(sys).attempt(|| "reading npm's settings".to_owned())?.registry,
         };
         let url = format!("{registry}/{}/{tag}", name.0.replace('/', "%2f"));
-        let request = Fetch { url: &url, timeout: PATIENCE, limit: ANSWER_AT_MOST };
+        let request = Fetch { url: &url, timeout: PATIENCE, limit: ANSWER_AT_MOST, whole: true, follow: true };
         Ok(match sys.fetch(&request) {
             Ok(answer) if answer.status == 200 => npm::parse_manifest(&answer.body)
                 .map(|manifest| manifest.version)

@@ -17,9 +17,9 @@ const READ: u64 = 1 << 20;
 pub(crate) struct Http {
     /// http or https.
     pub(crate) url: Text,
-    /// The status; any of 200 to 299 without.
+    /// The status; any of 200 to 299 without. Redirects are followed, unless it is one of 300 to 399.
     pub(crate) status: Option<u16>,
-    /// What the body contains.
+    /// What the body contains, in its first mebibyte.
     pub(crate) contains: Option<Text>,
 }
 
@@ -36,7 +36,9 @@ impl Http {
     /// Asks; an error says what was wrong with the answer.
     pub(crate) fn ask(&self, sys: &dyn System, timeout: Duration) -> Result<()> {
         let wrong = |why: String| Err(Error::new(format!("asking `{}`", self.url.0)).reason(why));
-        let answer = sys.fetch(&Fetch { url: &self.url, timeout, limit: READ })?;
+        // Who asks for a redirect means it, not where it leads.
+        let follow = !self.status.is_some_and(|status| (300..400).contains(&status));
+        let answer = sys.fetch(&Fetch { url: &self.url, timeout, limit: READ, whole: false, follow })?;
         let expected = self.status.map_or_else(|| "200 to 299".to_owned(), |status| status.to_string());
         if self.status.map_or(!(200..300).contains(&answer.status), |status| status != answer.status) {
             return wrong(format!("it answered {}, not {expected}", answer.status));

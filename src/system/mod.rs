@@ -123,9 +123,13 @@ pub struct Fetch<'a> {
     pub timeout: Duration,
     /// Bytes of body that are read at most.
     pub limit: u64,
+    /// A longer body is an error; else it is cut off there.
+    pub whole: bool,
+    /// Redirects are followed; else they are the answer.
+    pub follow: bool,
 }
 
-/// What an HTTP server answered, redirects followed.
+/// What an HTTP server answered.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     /// The status code.

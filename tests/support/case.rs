@@ -22,6 +22,9 @@ pub struct Case {
     /// Shown on the fake machine alone, with the reason: what a real one does not do on demand.
     #[serde(default)]
     pub only_fake: Option<String>,
+    /// Shown on a real machine alone, with the reason: what the fake one does not have.
+    #[serde(default)]
+    pub only_real: Option<String>,
     /// In order.
     pub resource: Vec<Asked>,
     /// What is allowed on the command line.

@@ -22,6 +22,9 @@ pub(super) enum Guard<'a> {
     Watch(&'a [AbsPath]),
 }
 
+/// The stamp of a command that was started and has not succeeded since: what its guard looks at may be half made.
+const BEGUN: &str = "begun\n";
+
 /// Whether a command is due.
 pub(super) enum Due {
     /// It is not.
@@ -47,12 +50,16 @@ impl Guard<'_> {
     ) -> Result<Due> {
         let mut needs = Needs::default();
         let due = |needs, why| Ok(Due::Yes { why, needs });
+        let stamp = state::stamp(sys, "command", name)?;
+        if stamp.as_deref() == Some(BEGUN) {
+            return due(needs, Some("begun, and not done".to_owned()));
+        }
         match self {
             Self::Creates(path) => {
                 let made = sys.lstat(path.path()).attempt(|| format!("reading `{}`", path.0))?.is_some();
                 if made { Ok(Due::No) } else { due(needs, None) }
             }
-            Self::Once if state::stamp(sys, "command", name)?.is_some() => Ok(Due::No),
+            Self::Once if stamp.is_some() => Ok(Due::No),
             Self::Once => due(needs, None),
             Self::Unless(argv) => match answer("unless", argv, command, ask, sys)? {
                 (Some(0), _) => Ok(Due::No),
@@ -64,7 +71,6 @@ impl Guard<'_> {
                 (Some(_), _) => Ok(Due::No),
             },
             Self::Watch(paths) => {
-                let stamp = state::stamp(sys, "command", name)?;
                 for path in *paths {
                     needs.path(path.path(), "which the command watches", ask, sys)?;
                     needs.coming(&Thing::Path(path.path().to_owned()), ask);
@@ -79,6 +85,15 @@ impl Guard<'_> {
         }
     }
 
+    /// Leaves word that it is being run, where the guard could not tell a run that broke off from one that succeeded.
+    pub(super) fn begin(&self, name: &str, sys: &dyn System) -> Result<()> {
+        match self {
+            Self::Creates(_) | Self::Unless(_) | Self::OnlyIf(_) => state::set_stamp(sys, "command", name, BEGUN),
+            // Their stamp is that of a success: it is not there yet, or says what it was before.
+            Self::Once | Self::Watch(_) => Ok(()),
+        }
+    }
+
     /// Leaves the stamp of a success, and says where the success was none.
     pub(super) fn settle(&self, name: &str, own: Option<&str>, sys: &dyn System) -> Result<()> {
         match self {
@@ -86,7 +101,7 @@ impl Guard<'_> {
                 Err(Error::new(format!("looking for `{}`", path.0))
                     .reason("the command succeeded, but did not create it"))
             }
-            Self::Creates(_) | Self::Unless(_) | Self::OnlyIf(_) => Ok(()),
+            Self::Creates(_) | Self::Unless(_) | Self::OnlyIf(_) => state::clear_stamp(sys, "command", name),
             Self::Once => state::set_stamp(sys, "command", name, "once\n"),
             Self::Watch(paths) => {
                 let stamp = written(own.unwrap_or_default(), &fingerprints(paths, sys)?);

@@ -167,7 +167,8 @@ impl Draft {
             return Ok(bytes.into());
         }
         let attempt = || Error::new(format!("fetching `{}`", without_login(url)));
-        let fetched = sys.fetch(&Fetch { url, timeout: self.timeout, limit: MOST_FETCHED })?;
+        let fetched =
+            sys.fetch(&Fetch { url, timeout: self.timeout, limit: MOST_FETCHED, whole: true, follow: true })?;
         if fetched.status != 200 {
             return Err(attempt().reason(format!("the server answered {}", fetched.status)));
         }

@@ -65,7 +65,13 @@ impl Download<'_> {
 
     fn fetch(&self, apt: Apt<'_>) -> Result<Vec<u8>> {
         let attempt = || Error::new(format!("fetching `{}`", self.url));
-        let fetched = apt.sys.fetch(&Fetch { url: self.url, timeout: apt.patience, limit: AT_MOST })?;
+        let fetched = apt.sys.fetch(&Fetch {
+            url: self.url,
+            timeout: apt.patience,
+            limit: AT_MOST,
+            whole: true,
+            follow: true,
+        })?;
         if fetched.status != 200 {
             return Err(attempt().reason(format!("the server answered {}", fetched.status)));
         }

@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+/// Followed at most.
+const REDIRECTS: u32 = 10;
+
 /// The agent, once there is one.
 #[derive(Default)]
 pub(super) struct Http {
@@ -19,12 +22,17 @@ impl Http {
             Error::new(format!("fetching `{}`", without_login(request.url))).because(cause)
         };
         let agent = self.agent.get_or_init(new_agent);
-        let call = agent.get(request.url).config().timeout_global(Some(request.timeout)).build().call();
+        let config = agent.get(request.url).config().timeout_global(Some(request.timeout));
+        let redirects = if request.follow { REDIRECTS } else { 0 };
+        let call = config.max_redirects(redirects).max_redirects_will_error(request.follow).build().call();
         let response = call.map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         let reader = response.into_body().into_reader();
         reader.take(request.limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| failed(&error))?;
+        if body.len() as u64 > request.limit && !request.whole {
+            body.pop();
+        }
         if body.len() as u64 > request.limit {
             return Err(Error::new(format!("fetching `{}`", without_login(request.url)))
                 .reason(format!("the answer is longer than {} bytes", request.limit)));
@@ -38,7 +46,6 @@ fn new_agent() -> Agent {
     Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)
-        .max_redirects(10)
         .user_agent(concat!("provision/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent()
@@ -82,7 +89,7 @@ mod tests {
     }
 
     fn get(url: &str, limit: u64) -> Result<Fetched> {
-        Http::default().fetch(&Fetch { url, timeout: Duration::from_secs(5), limit })
+        Http::default().fetch(&Fetch { url, timeout: Duration::from_secs(5), limit, whole: true, follow: true })
     }
 
     #[test]
@@ -101,6 +108,14 @@ mod tests {
     }
 
     #[test]
+    fn who_judges_an_answer_sees_the_redirect_itself_and_the_beginning_of_a_long_body() {
+        let url = server(vec![answer("301 Moved", "Location: /there\r\n", "12345")]);
+        let request = Fetch { url: &url, timeout: Duration::from_secs(5), limit: 4, whole: false, follow: false };
+        let fetched = Http::default().fetch(&request).unwrap();
+        assert_eq!((fetched.status, fetched.body.as_slice()), (301, b"1234".as_slice()));
+    }
+
+    #[test]
     fn nobody_there_is_an_error_that_names_the_url_without_its_password() {
         let error = get("http://user:secret@127.0.0.1:1/x", 10).unwrap_err();
         assert_eq!(error.attempt, "fetching `http://127.0.0.1:1/x`");
@@ -111,7 +126,7 @@ mod tests {
     fn a_server_that_says_nothing_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let request = Fetch { url: &url, timeout: Duration::from_millis(200), limit: 10 };
+        let request = Fetch { url: &url, timeout: Duration::from_millis(200), limit: 10, whole: true, follow: true };
         assert!(Http::default().fetch(&request).unwrap_err().causes[0].contains("timeout"));
     }
 }

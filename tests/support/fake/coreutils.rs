@@ -53,7 +53,7 @@ pub fn rm(machine: &FakeMachine, command: &Command) -> Output {
     answer(0, "")
 }
 
-/// Each line of the script a program of this machine, with its words.
+/// Each line of the script a program of this machine, with its words, or several of which the first that succeeds is the last.
 pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
     if let [_, _, script, file, name, ..] = command.argv.as_slice()
         && script == "exec \"$@\" <\"$0\""
@@ -65,14 +65,19 @@ pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
     let script = String::from_utf8_lossy(&command.stdin).into_owned();
     let mut last = answer(0, "");
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let argv: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let Some((_, program)) = PROGRAMS.iter().find(|(name, _)| *name == argv[0]) else {
-            return refuse(127, &format!("sh: {}: not found\n", argv[0]));
-        };
-        let output = program(machine, &Command { argv, stdin: Vec::new(), ..command.clone() });
-        last.code = output.code;
-        last.stdout.extend(output.stdout);
-        last.stderr.extend(output.stderr);
+        for part in line.split(" || ") {
+            let argv: Vec<String> = part.split_whitespace().map(str::to_owned).collect();
+            let Some((_, program)) = PROGRAMS.iter().find(|(name, _)| *name == argv[0]) else {
+                return refuse(127, &format!("sh: {}: not found\n", argv[0]));
+            };
+            let output = program(machine, &Command { argv, stdin: Vec::new(), ..command.clone() });
+            last.code = output.code;
+            last.stdout.extend(output.stdout);
+            last.stderr.extend(output.stderr);
+            if last.code == 0 {
+                break;
+            }
+        }
     }
     last
 }

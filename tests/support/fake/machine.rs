@@ -382,7 +382,9 @@ impl System for FakeMachine {
         if let Some(user) = command.user.as_deref()
             && super::Table::read(self, "/etc/passwd").row(user).is_none()
         {
-            return Err(Error::new(format!("becoming user `{user}`")).reason("no such user"));
+            return Err(Error::new(format!("running `{}`", command.shown()))
+                .reason(format!("becoming user `{user}`"))
+                .reason("no such user"));
         }
         let Some(program) = self.programs.get(name).copied() else {
             return Ok(refuse(127, &format!("{name}: not found\n")));
@@ -406,9 +408,14 @@ impl System for FakeMachine {
     }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
         let web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who serves one page says of every other that there is none.
+        let server = |url: &str| url.split('/').nth(2).map(str::to_owned);
+        let answers = web.keys().any(|url| server(url) == server(request.url));
+        let none = || answers.then(|| (404, b"no such page".to_vec()));
         let (status, body) = web
             .get(request.url)
             .cloned()
+            .or_else(none)
             .ok_or_else(|| Error::new(format!("fetching `{}`", request.url)).reason("connection refused"))?;
         Ok(Fetched { status, body })
     }
