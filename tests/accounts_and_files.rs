@@ -66,9 +66,9 @@ fn a_validator_that_refuses_leaves_the_old_file_and_no_copy_in_its_place() {
 
 #[test]
 fn a_validator_that_nobody_brings_is_an_error_at_plan_time() {
-    let file = item("file", json!({ "path": "/etc/x", "content": "x", "validate": ["visudo", "-cf"] }));
+    let file = item("file", json!({ "path": "/etc/x", "content": "x", "validate": ["no-validator", "-cf"] }));
     let said = plan(file, &Known::default(), &FakeMachine::debian());
-    assert_eq!(said, ["file:/etc/x failed: looking for the program `visudo`: it is not there "]);
+    assert_eq!(said, ["file:/etc/x failed: looking for the program `no-validator`: it is not there "]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn is_killed(case: &Case, machine: &mut Pristine) -> Result<usize, String> {
     let mut kills = 0;
     let acts = case.acts();
     for (number, act) in acts.iter().enumerate().filter(|(_, act)| !act.destroy) {
-        up_to(case, &acts, number, machine)?;
+        again(case, &acts, number, machine)?;
         let whole = child(case, number, None)?.ok_or("a run that was not to be killed was")?;
         let paths = paths();
         for point in points(&whole.calls, case.name.split('/').next().unwrap_or_default()) {
@@ -82,9 +82,13 @@ fn is_killed(case: &Case, machine: &mut Pristine) -> Result<usize, String> {
                 let left = if point.whole { "nothing is left running" } else { "its children run on" };
                 format!("{}, killed {:?} `{shown}`, {left}: {why}", act.what, point.when)
             };
-            up_to(case, &acts, number, machine)?;
+            again(case, &acts, number, machine)?;
             if child(case, number, Some(point)).map_err(said)?.is_some() {
-                return Err(said("it was not killed".to_owned()));
+                // What it repairs was no damage a second time.
+                from_the_start(case, &acts, number, machine)?;
+                if child(case, number, Some(point)).map_err(said)?.is_some() {
+                    return Err(said("it was not killed".to_owned()));
+                }
             }
             is_made_good(case, number, act, &whole, &paths).map_err(said)?;
             kills += 1;
@@ -93,15 +97,23 @@ fn is_killed(case: &Case, machine: &mut Pristine) -> Result<usize, String> {
     Ok(kills)
 }
 
-/// Brings the machine to where an act begins.
-fn up_to(case: &Case, acts: &[Act<'_>], number: usize, machine: &mut Pristine) -> Result<(), String> {
+/// Brings the machine to where an act begins. Where a drift was repaired, or is still to be done, is where that drift begins.
+fn again(case: &Case, acts: &[Act<'_>], number: usize, machine: &mut Pristine) -> Result<(), String> {
+    if (1..=case.drift.len()).contains(&number) {
+        return acts[number].prepare(&mut Known::default(), &Real::new(STATE));
+    }
+    from_the_start(case, acts, number, machine)
+}
+
+/// Puts the machine back, and does all that comes before an act.
+fn from_the_start(case: &Case, acts: &[Act<'_>], number: usize, machine: &mut Pristine) -> Result<(), String> {
     let sys = Real::new(STATE);
+    machine.put_back();
+    case.before.iter().try_for_each(|deed| deed.on(&sys))?;
     let is_drift = |number| (1..=case.drift.len()).contains(&number);
-    // A drift that was repaired, or not done yet, is where the next one begins.
-    if !is_drift(number) {
-        machine.put_back();
-        case.before.iter().try_for_each(|deed| deed.on(&sys))?;
-        for (earlier, act) in acts[..number].iter().enumerate().filter(|(earlier, _)| !is_drift(*earlier)) {
+    for (earlier, act) in acts[..number].iter().enumerate() {
+        // After a drift and its repair all is as before it, but where the next one is to be done on top of it.
+        if !is_drift(earlier) || is_drift(number) {
             act.prepare(&mut Known::default(), &sys)?;
             child(case, earlier, None)?;
         }

@@ -86,10 +86,10 @@ fn perform(case: &Case, act: &Act<'_>, known: &mut Known, sys: &dyn System, look
         same("the plan's changes", &planned.changes(), changes)?;
     }
     let applied = apply_act(act, known, sys)?;
+    ends(act, &applied)?;
     if let Some(changes) = act.applied {
         same("the changes", &without_after(&applied.changes()), &without_after(changes))?;
     }
-    ends(act, &applied)?;
     sights(act, sys)?;
     let second = apply_act(act, known, sys)?;
     same("the changes of a second one", &second.changes(), &[])?;

@@ -85,9 +85,10 @@ pub fn attach(machine: &FakeMachine, command: &Command) -> Output {
     inside(machine, &format!("{LXC}/{id}/rootfs"), after_dashes(command), command)
 }
 
-/// `lxc-usernsexec … -- tar` and `-- chroot DIR PROGRAM`.
+/// `lxc-usernsexec … -- tar` and `-- chroot DIR PROGRAM`; the same without shifted ids.
 pub fn usernsexec(machine: &FakeMachine, command: &Command) -> Output {
-    let argv = after_dashes(command);
+    let shifted = command.argv[0] == "lxc-usernsexec";
+    let argv = if shifted { after_dashes(command) } else { command.argv.as_slice() };
     let next = |flag: &str| argv.iter().position(|part| part == flag).and_then(|at| argv.get(at + 1));
     match argv.first().map(String::as_str) {
         Some("tar") => {
