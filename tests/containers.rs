@@ -37,8 +37,8 @@ fn host_with(items: &[Item], known: &mut Known) -> FakeMachine {
     let machine = FakeMachine::debian();
     machine.dir("/var/cache/provision/templates");
     machine.file("/var/cache/provision/templates/debian-12.tar.zst", "template");
-    machine.dir("/srv/fake-apt");
-    machine.file("/srv/fake-apt/Packages", "Package: jq\nVersion: 1\nArchitecture: amd64\n");
+    machine.dir("/srv/apt");
+    machine.file("/srv/apt/Packages", "Package: jq\nVersion: 1\nArchitecture: amd64\n");
     let made = apply(items, known, &machine).unwrap().ends();
     assert!(made.iter().all(|end| end.contains(" remark: ")), "{made:?}");
     machine

@@ -112,9 +112,9 @@ fn machine(header: &str) -> FakeMachine {
             write("/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst", "template"),
         ],
         "package" => vec![
-            directory("/srv/fake-apt"),
+            directory("/srv/apt"),
             write(
-                "/srv/fake-apt/Packages",
+                "/srv/apt/Packages",
                 &[("git", "1"), ("tmux", "1"), ("python3-venv", "1"), ("nodejs", "22.3-1")]
                     .map(|(name, version)| package(name, version))
                     .concat(),

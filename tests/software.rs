@@ -104,8 +104,8 @@ fn all_units_of_a_job_are_looked_at_in_one_go_and_packages_without_any_program()
 #[test]
 fn a_package_that_apt_does_not_know_is_named_with_the_nearest_one() {
     let machine = FakeMachine::debian();
-    machine.dir("/srv/fake-apt");
-    machine.file("/srv/fake-apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
+    machine.dir("/srv/apt");
+    machine.file("/srv/apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
     let ends = ends(item("package", json!({ "name": ["htpo"] })), &machine);
     assert!(ends[0].contains("apt knows no package `htpo`; did you mean `htop`?"), "{ends:?}");
 }
@@ -113,10 +113,10 @@ fn a_package_that_apt_does_not_know_is_named_with_the_nearest_one() {
 #[test]
 fn of_a_list_only_the_packages_that_apt_does_not_know_have_failed() {
     let machine = FakeMachine::debian();
-    machine.dir("/srv/fake-apt");
+    machine.dir("/srv/apt");
     let stanza = |name: &str, more: &str| format!("Package: {name}\nVersion: 1\nArchitecture: amd64\n{more}\n");
     let server = stanza("good", "") + &stanza("one", "Provides: both\n") + &stanza("two", "Provides: both\n");
-    machine.file("/srv/fake-apt/Packages", &server);
+    machine.file("/srv/apt/Packages", &server);
     let names = json!({ "name": ["good", "both", "nobody", "good:i386"] });
     let recorder = apply(&[item("package", names)], &mut Known::default(), &machine).unwrap();
     assert_eq!(recorder.changes(), ["package:good: nothing -> installed"]);
@@ -155,8 +155,8 @@ fn a_held_package_waits_whatever_is_asked_of_it() {
 #[test]
 fn who_holds_the_lock_is_named_while_it_is_waited_for_and_where_that_is_in_vain() {
     let machine = FakeMachine::debian();
-    machine.dir("/srv/fake-apt");
-    machine.file("/srv/fake-apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
+    machine.dir("/srv/apt");
+    machine.file("/srv/apt/Packages", "Package: htop\nVersion: 1\nArchitecture: amd64\n");
     let items = [item("package", json!({ "name": "htop" }))];
     let said = |recorder: &Recorder| {
         let text = |event| if let Event::Said { id, text } = event { Some(format!("{id}: {text}")) } else { None };
@@ -175,10 +175,10 @@ fn who_holds_the_lock_is_named_while_it_is_waited_for_and_where_that_is_in_vain(
 #[test]
 fn of_a_list_only_the_package_that_can_not_be_configured_has_failed() {
     let machine = FakeMachine::debian();
-    machine.dir("/srv/fake-apt");
+    machine.dir("/srv/apt");
     let server =
         "Package: good\nVersion: 1\nArchitecture: amd64\n\nPackage: bad\nVersion: 1\nArchitecture: amd64\nFails: yes\n";
-    machine.file("/srv/fake-apt/Packages", server);
+    machine.file("/srv/apt/Packages", server);
     let recorder =
         apply(&[item("package", json!({ "name": ["good", "bad"] }))], &mut Known::default(), &machine).unwrap();
     assert_eq!(recorder.changes(), ["package:good: nothing -> installed"]);
@@ -192,16 +192,16 @@ fn of_a_list_only_the_package_that_can_not_be_configured_has_failed() {
 #[test]
 fn lists_are_fetched_when_they_are_not_there_older_than_their_sources_or_proven_old() {
     let machine = FakeMachine::debian();
-    machine.dir("/srv/fake-apt");
+    machine.dir("/srv/apt");
     let stanza = |name: &str| format!("Package: {name}\nVersion: 1\nArchitecture: amd64\n\n");
     let install = |name: &str| {
         machine.take_runs();
         apply(&[item("package", json!({ "name": name }))], &mut Known::default(), &machine).unwrap();
         machine.take_runs().iter().filter(|run| run.starts_with("apt-get ") && run.ends_with(" update")).count()
     };
-    machine.file("/srv/fake-apt/Packages", &stanza("one"));
+    machine.file("/srv/apt/Packages", &stanza("one"));
     assert_eq!(install("one"), 1, "there were none");
-    machine.file("/srv/fake-apt/Packages", &(stanza("one") + &stanza("two")));
+    machine.file("/srv/apt/Packages", &(stanza("one") + &stanza("two")));
     assert_eq!(install("two"), 1, "the clock of this machine is days after its files");
     assert_eq!(install("two"), 0, "nothing is missing");
 }

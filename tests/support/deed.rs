@@ -1,4 +1,5 @@
 //! Something done to a machine by hand, as a case names it.
+use super::repository;
 use provision::field::{Field, Mode};
 use provision::system::{Command, FileKind, NewFile, System};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub enum Deed {
     Chown(String, u32, u32),
     /// A program that must succeed.
     Run(Vec<String>),
+    /// What the machine's only apt repository has, in stanzas that tests/lab/apt-repository.sh explains; the lists are fetched.
+    Packages(String),
 }
 
 impl Deed {
@@ -55,6 +58,14 @@ impl Deed {
             Self::Run(argv) => {
                 let command = Command::new(argv.iter());
                 sys.run(&command)?.success(&command).map(drop)
+            }
+            Self::Packages(stanzas) => {
+                let program = NewFile { content: repository::MAKE.as_bytes(), uid: 0, gid: 0, mode: 0o755 };
+                sys.write(Path::new("/usr/local/bin/apt-repository"), &program, &|_| Ok(()))?;
+                Self::Dir("/srv/apt".to_owned()).attempt(sys)?;
+                Self::Write(repository::PACKAGES.to_owned(), stanzas.clone()).attempt(sys)?;
+                Self::Run(vec!["apt-repository".to_owned()]).attempt(sys)?;
+                Self::Run(["apt-get", "update"].map(str::to_owned).to_vec()).attempt(sys)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! apt and dpkg as far as cases need them. The server's packages are stanzas in /srv/fake-apt/Packages; `apt-get update` copies them.
+//! apt and dpkg as far as cases need them. The server's packages are stanzas in /srv/apt/Packages; `apt-get update` copies them.
 //! A stanza may have `Depends: a, b`, `Provides: a`, and `Fails: yes` for a package that can't be configured. A .deb is a stanza.
 use super::disk::Body;
 use super::{FakeMachine, answer, refuse};
@@ -6,7 +6,7 @@ use provision::system::{Command, Output};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const SERVER: &str = "/srv/fake-apt/Packages";
+const SERVER: &str = "/srv/apt/Packages";
 const LISTS: &str = "/var/lib/apt/lists/fake_dists_stable_main_binary-amd64_Packages";
 const STATUS: &str = "/var/lib/dpkg/status";
 const JOURNAL: &str = "/var/lib/dpkg/updates";
@@ -32,6 +32,28 @@ pub fn apt_get(machine: &FakeMachine, command: &Command) -> Output {
     }
 }
 
+/// Makes the files of what the server has, as tests/lab/apt-repository.sh does.
+pub fn apt_repository(machine: &FakeMachine, _: &Command) -> Output {
+    machine.dir("/srv/apt/repository");
+    for stanza in stanzas(machine, SERVER) {
+        let name = ["Package", "Version", "Architecture"].map(|field| stanza.get(field)).join("_");
+        write(machine, &format!("/srv/apt/repository/{name}.deb"), &[stanza]);
+    }
+    answer(0, "")
+}
+
+/// `apt-mark hold NAME` and `apt-mark unhold NAME`.
+pub fn apt_mark(machine: &FakeMachine, command: &Command) -> Output {
+    let (from, to) = if command.argv[1] == "hold" { ("install ok", "hold ok") } else { ("hold ok", "install ok") };
+    let mut known = stanzas(machine, STATUS);
+    for stanza in known.iter_mut().filter(|stanza| stanza.get("Package") == command.argv[2]) {
+        let status = stanza.get("Status").replace(from, to);
+        stanza.set("Status", &status);
+    }
+    write(machine, STATUS, &known);
+    answer(0, "")
+}
+
 pub fn apt_cache(machine: &FakeMachine, command: &Command) -> Output {
     if command.argv[1] == "madison" {
         let known = stanzas(machine, LISTS).into_iter().filter(|stanza| stanza.get("Package") == command.argv[2]);
@@ -53,7 +75,7 @@ pub fn dpkg_deb(machine: &FakeMachine, command: &Command) -> Output {
     }
 }
 
-/// `dpkg --configure -a`, `dpkg --install FILE` and `dpkg --remove NAME...`.
+/// `dpkg --configure -a`, `dpkg --install FILE`, `dpkg --unpack FILE` and `dpkg --remove NAME...`.
 pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
     let (names, flags) = words(command);
     if flags.contains(&"--remove") {
@@ -62,6 +84,17 @@ pub fn dpkg(machine: &FakeMachine, command: &Command) -> Output {
     }
     if flags.contains(&"--install") {
         return install(machine, &names);
+    }
+    if flags.contains(&"--unpack") {
+        let mut known = stanzas(machine, STATUS);
+        for mut stanza in names.iter().flat_map(|file| stanzas(machine, file)) {
+            known.retain(|known| known.get("Package") != stanza.get("Package"));
+            stanza.set("Status", "install ok unpacked");
+            unpack(machine, &stanza.get("Package"));
+            known.push(stanza);
+        }
+        write(machine, STATUS, &known);
+        return answer(0, "");
     }
     if !flags.contains(&"--configure") {
         return refuse(2, "dpkg: error: need an action option\n");
@@ -106,42 +139,12 @@ fn update(machine: &FakeMachine) -> Output {
 }
 
 fn install(machine: &FakeMachine, names: &[&str]) -> Output {
-    let mut server = stanzas(machine, LISTS);
+    let server = stanzas(machine, LISTS);
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for name in names {
-        if name.starts_with('/') {
-            let deb = parse(&machine.text(name));
-            wanted.extend(deb.iter().map(|stanza| (stanza.get("Package"), false)));
-            server.extend(deb);
-            continue;
-        }
-        let (bare, version) = name.split_once('=').unwrap_or((name, "*"));
-        let (bare, architecture) = bare.split_once(':').unwrap_or((bare, "native"));
-        if !["native", "amd64", "all", "any"].contains(&architecture) {
-            refused.push(format!("E: Unable to locate package {name}\n"));
-            continue;
-        }
-        match server.iter().find(|stanza| stanza.get("Package") == bare) {
-            None => {
-                let stands_in = |stanza: &&Stanza| stanza.get("Provides").split(", ").any(|name| name == bare);
-                let providers: Vec<String> =
-                    server.iter().filter(stands_in).map(|stanza| stanza.get("Package")).collect();
-                match providers.as_slice() {
-                    [] => refused.push(format!("E: Unable to locate package {name}\n")),
-                    [only] => wanted.push((only.clone(), false)),
-                    several => {
-                        let lines = several.iter().map(|name| format!("  {name} 1\n")).collect::<Vec<_>>().concat();
-                        refused.push(format!(
-                            "Package {bare} is a virtual package provided by:\n{lines}\n\
-                             E: Package '{bare}' has no installation candidate\n"
-                        ));
-                    }
-                }
-            }
-            Some(stanza) if !stanza.get("Version").starts_with(version.trim_end_matches('*')) => {
-                refused.push(format!("E: Version '{version}' for '{bare}' was not found\n"));
-            }
-            Some(_) => wanted.push((bare.to_owned(), false)),
+        match choose(machine, &server, name) {
+            Ok(stanza) => wanted.push((stanza, false)),
+            Err(why) => refused.push(why),
         }
     }
     if !refused.is_empty() {
@@ -149,18 +152,22 @@ fn install(machine: &FakeMachine, names: &[&str]) -> Output {
     }
     let mut known = stanzas(machine, STATUS);
     let (mut done, mut failed) = (BTreeSet::new(), Vec::new());
-    while let Some((name, automatic)) = wanted.pop() {
-        let Some(stanza) = server.iter().rfind(|stanza| stanza.get("Package") == name) else {
-            return refuse(100, &format!("E: Unmet dependency {name}\n"));
-        };
+    while let Some((mut stanza, automatic)) = wanted.pop() {
+        let name = stanza.get("Package");
         let old = known.iter().position(|stanza| stanza.get("Package") == name);
         let there = old.is_some_and(|at| known[at].get("Status").ends_with(" installed"));
         if !done.insert(name.clone()) || (automatic && there) {
             continue;
         }
-        let depends = stanza.get("Depends");
-        wanted.extend(depends.split(", ").filter(|name| !name.is_empty()).map(|name| (name.to_owned(), true)));
-        let mut stanza = stanza.clone();
+        if let Some(refusal) = old.and_then(|at| is_held(&known[at])) {
+            return refusal;
+        }
+        for name in stanza.get("Depends").split(", ").filter(|name| !name.is_empty()) {
+            let Some(needed) = server.iter().find(|stanza| stanza.get("Package") == name) else {
+                return refuse(100, &format!("E: Unmet dependency {name}\n"));
+            };
+            wanted.push((needed.clone(), true));
+        }
         let fails = stanza.get("Fails") == "yes";
         stanza.set("Status", if fails { "install ok half-configured" } else { "install ok installed" });
         if fails {
@@ -175,14 +182,56 @@ fn install(machine: &FakeMachine, names: &[&str]) -> Output {
                 machine.text(EXTENDED) + &format!("Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n");
             machine.file(EXTENDED, &marked);
         }
-        machine.dir(&format!("/usr/share/doc/{name}"));
-        machine.file(&format!("/usr/share/doc/{name}/copyright"), "copyright\n");
+        unpack(machine, &name);
     }
     write(machine, STATUS, &known);
     match failed.first() {
         Some(name) => refuse(100, &format!("dpkg: error processing package {name} (--configure):\n")),
         None => answer(0, ""),
     }
+}
+
+/// Returns what `FILE`, `NAME`, `NAME:ARCHITECTURE` or `NAME=VERSION*` stands for, or what apt-get says.
+fn choose(machine: &FakeMachine, server: &[Stanza], name: &str) -> Result<Stanza, String> {
+    let unknown = || format!("E: Unable to locate package {name}\n");
+    if name.starts_with('/') {
+        return parse(&machine.text(name)).pop().ok_or_else(unknown);
+    }
+    let (bare, version) = name.split_once('=').unwrap_or((name, "*"));
+    let (bare, architecture) = bare.split_once(':').unwrap_or((bare, "native"));
+    if !["native", "amd64", "all", "any"].contains(&architecture) {
+        return Err(unknown());
+    }
+    let known: Vec<&Stanza> = server.iter().filter(|stanza| stanza.get("Package") == bare).collect();
+    if let Some(fits) = known.iter().find(|stanza| stanza.get("Version").starts_with(version.trim_end_matches('*'))) {
+        return Ok((*fits).clone());
+    }
+    if !known.is_empty() {
+        return Err(format!("E: Version '{version}' for '{bare}' was not found\n"));
+    }
+    let stands_in = |stanza: &&Stanza| stanza.get("Provides").split(", ").any(|name| name == bare);
+    match server.iter().filter(stands_in).collect::<Vec<_>>().as_slice() {
+        [] => Err(unknown()),
+        [only] => Ok((*only).clone()),
+        several => {
+            let lines: Vec<String> = several.iter().map(|stanza| format!("  {} 1\n", stanza.get("Package"))).collect();
+            Err(format!(
+                "Package {bare} is a virtual package provided by:\n{}\nE: Package '{bare}' has no installation candidate\n",
+                lines.concat()
+            ))
+        }
+    }
+}
+
+fn is_held(known: &Stanza) -> Option<Output> {
+    let said = format!("The following held packages will be changed:\n  {}\n", known.get("Package"));
+    let why = "E: Held packages were changed and -y was used without --allow-change-held-packages.\n";
+    known.get("Status").starts_with("hold ").then(|| refuse(100, &(said + why)))
+}
+
+fn unpack(machine: &FakeMachine, name: &str) {
+    machine.dir(&format!("/usr/share/doc/{name}"));
+    machine.file(&format!("/usr/share/doc/{name}/copyright"), "copyright\n");
 }
 
 fn remove(machine: &FakeMachine, names: &[&str], simulate: bool) -> Output {

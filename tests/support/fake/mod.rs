@@ -59,6 +59,8 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("journalctl", systemctl::journalctl),
     ("apt-get", apt::apt_get),
     ("apt-cache", apt::apt_cache),
+    ("apt-mark", apt::apt_mark),
+    ("apt-repository", apt::apt_repository),
     ("dpkg", apt::dpkg),
     ("dpkg-deb", apt::dpkg_deb),
     ("npm", npm::npm),
