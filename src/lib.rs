@@ -12,6 +12,7 @@ pub mod interrupt;
 pub mod item;
 pub mod lanes;
 pub mod ledger;
+mod random;
 pub mod recipe;
 pub mod report;
 pub mod resource;

@@ -200,10 +200,7 @@ pub(super) fn put(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Returns bytes that nobody can guess.
 pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.attempt(|| "reading `/dev/urandom`".to_owned())?;
-    Ok(bytes)
+    crate::random::bytes().attempt(|| "asking the kernel for random bytes".to_owned())
 }
 
 fn sync_dir(of: &Path) -> Result<()> {

@@ -61,11 +61,9 @@ pub(super) fn generate(path: &Path, length: usize) -> io::Result<()> {
 /// Returns letters and digits from the kernel's random numbers, each as likely as the others.
 fn letters(length: usize) -> io::Result<String> {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut random = File::open("/dev/urandom")?;
     let mut text = String::with_capacity(length);
-    let mut bytes = [0_u8; 64];
     while text.len() < length {
-        random.read_exact(&mut bytes)?;
+        let bytes = crate::random::bytes::<64>()?;
         let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(LETTERS[usize::from(*byte % 62)]));
         text.extend(fair.take(length - text.len()));
     }

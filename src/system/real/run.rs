@@ -85,7 +85,9 @@ fn prepare(system: &Real, command: &Command, program: &Path) -> Result<std::proc
     }
     let mut process = std::process::Command::new(program);
     process.arg0(&command.argv[0]).args(&command.argv[1..]).current_dir(cwd);
-    process.stdin(if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    // A root without /dev has no null either: what nobody writes to has nothing to read as well.
+    let null = command.stdin.is_empty() && std::fs::metadata("/dev/null").is_ok();
+    process.stdin(if null { Stdio::null() } else { Stdio::piped() });
     process.stdout(Stdio::piped()).stderr(Stdio::piped());
     process.env_clear().env("PATH", PATH).env("LANG", "C.UTF-8");
     let (name, home, become_user) = match command.user.as_deref() {
