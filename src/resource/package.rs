@@ -24,9 +24,11 @@ const PROVIDED_BY: &str = "provided by ";
 /// Debian packages. Installed is what dpkg's own records say; apt-get is started only where something differs.
 ///
 /// The lists are updated only if something is to be installed and they are older than a day or than a file of
-/// sources. Configuration files that were changed stay as they are. An interrupted dpkg is a difference of its own
-/// with a step of its own. Absent: removed, not purged, if ours; kept where others would go with it. Nothing is
-/// autoremoved.
+/// sources, or prove to be old; a repository that is down matters only to what it alone has. Configuration files that
+/// were changed stay as they are, nothing else is removed to make room, and nothing asks. What apt does not know holds
+/// up nothing else in a list. A held package (`apt-mark hold`) waits until it is unheld. Whoever holds the lock of dpkg
+/// or apt is named and waited for, as long as `timeout` says. An interrupted dpkg is a difference of its own with a
+/// step of its own. Absent: removed, not purged, if ours; kept where others would go with it. Nothing is autoremoved.
 ///
 /// ```toml
 /// [[package]]
@@ -40,12 +42,13 @@ const PROVIDED_BY: &str = "provided by ";
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Package {
     /// One package or a list: `git`, `libc6:i386`. A virtual package counts as installed where an installed one
-    /// provides it.
+    /// provides it; else the only one that does is installed, and where several do, name one of them.
     name: Names<PackageName>,
     /// Default: any. The version, with `*` and `?` for any: `"22.*"`. Never an older one than
     /// is installed.
     version: Option<VersionGlob>,
-    /// Where a `.deb` of it is to be had, for one package that no repository has.
+    /// Where a `.deb` of it is to be had. That file is installed though a repository has the package, too; what it
+    /// depends on comes from the repositories.
     url: Option<Text>,
     /// The digest of that `.deb`, required with `url`. With another digest it is installed anew.
     sha256: Option<Digest<256>>,
