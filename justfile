@@ -26,6 +26,10 @@ all:
 bench:
     cargo bench --locked --bench converge
 
+# The same for a host with packages, users, units, git and commands, in a disposable one; as root
+bench-host: release
+    benches/host.sh
+
 # The static binary
 release:
     cargo build --locked --release
