@@ -6,11 +6,11 @@ mod users;
 
 use crate::support::case::Case;
 use crate::support::contract;
+use crate::support::item;
 use crate::support::recorder::Recorder;
 use crate::support::watched::Watched;
 use provision::engine::Mode;
 use provision::event::{Event, Outcome};
-use provision::id::Machine;
 use provision::item::{Item, JobItem};
 use provision::resource::{Known, Want};
 use provision::system::{Command, Real, System};
@@ -135,19 +135,11 @@ impl Bench {
             fields[key] = value.clone();
         }
         let item = Item::receive(JobItem {
-            machine: Machine::Host,
-            kind: "git".to_owned(),
             digest: fields.to_string(),
-            fields,
-            phase: None,
-            gate: None,
             want: if absent { Want::Absent } else { Want::Present },
             timeout: self.timeout,
-            retries: 0,
-            source: None,
             secret: ["credential".to_owned()].into(),
-            unknown: std::collections::BTreeSet::new(),
-            place: String::new(),
+            ..item::job("git", fields)
         })
         .unwrap();
         match mode {

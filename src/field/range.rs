@@ -84,6 +84,12 @@ impl Range {
         })
     }
 
+    /// Returns whether one version is newer than another; one that is no version is not.
+    pub fn is_newer(version: &str, than: &str) -> bool {
+        let (version, than) = (Version::parse(version), Version::parse(than));
+        version.zip(than).is_some_and(|(version, than)| version.order(&than).is_gt())
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let alternatives = text.split("||").map(parse_bounds).collect::<Option<_>>()?;
         Some(Self { text: text.to_owned(), alternatives })

@@ -1,28 +1,32 @@
 //! `[[npm]]`: global npm packages. Reads their `package.json`; starts npm only where something differs.
+mod found;
+mod install;
+mod refusal;
+mod session;
+mod tag;
+
+use super::ground::foreign_above;
 use super::need::Needs;
 use super::secret::Secrets;
-use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Thing, Want};
+use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
 use crate::error::{Attempt as _, Result};
-use crate::field::{AbsPath, Names, NpmName, NpmVersion, Text};
-use crate::system::npm::{self, Manifest};
-use crate::system::{Fetch, System};
+use crate::field::{AbsPath, GitUrl, Names, NpmName, NpmVersion, Text};
+use crate::system::System;
+use crate::system::npm::{self, Settings};
+use found::{Found, Link};
 use install::{Stamp, Work};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-mod install;
-
-/// How long a registry may take to say what its latest version is.
-const PATIENCE: Duration = Duration::from_secs(30);
-const ANSWER_AT_MOST: u64 = 8 << 20;
 
 /// Global npm packages. Installed is what their `package.json` says; npm is started only where something differs.
 ///
 /// A package that npm was killed at, or whose program is not linked, is a difference. No download cache stays
-/// behind. Absent: uninstalled, if ours.
+/// behind, and install scripts run only for those in `scripts`, whatever the npm: 11 and 12 alike. A check asks the
+/// registry for a tag alone, without a login; where it does not answer, what is installed stays. npm runs as root, so
+/// the prefix must be root's. An engine that does not fit is told; with `env = { NPM_CONFIG_ENGINE_STRICT = "true" }`
+/// it is refused. A program of the same name that is somebody else's *waits*, since npm would take it away. Of a list
+/// only what can't be installed fails. Absent: uninstalled, if ours.
 ///
 /// ```toml
 /// [[npm]]
@@ -50,23 +54,23 @@ pub(super) struct Npm {
     scripts: Vec<NpmName>,
 }
 
-/// What is there of one package.
-enum Found {
-    Nothing,
-    /// Its `package.json` is missing or broken, or its installation was interrupted.
-    Half(&'static str),
-    Whole(Manifest),
-}
-
 impl Resource for Npm {
     fn names(&self) -> Vec<String> {
         self.name.0.iter().map(|name| name.0.clone()).collect()
     }
 
     fn mistakes(&self) -> Vec<Mistake> {
-        let web = |url: &Text| url.starts_with("https://") || url.starts_with("http://");
-        let wrong = self.registry.as_ref().filter(|registry| !web(registry));
-        wrong.map(|_| Mistake::at("registry", "`registry` begins with https:// or http://")).into_iter().collect()
+        let Some(registry) = &self.registry else { return Vec::new() };
+        let url = GitUrl(registry.0.clone());
+        let message = match url.web_host() {
+            None => "`registry` begins with https:// or http://",
+            Some(_) if url.has_password() => {
+                "a password in a URL would be seen in the list of processes: put the login into npm's configuration, \
+                 `//HOST/:_authToken=…` in a file that `env` names as `NPM_CONFIG_USERCONFIG`"
+            }
+            Some(_) => return Vec::new(),
+        };
+        vec![Mistake::at("registry", message)]
     }
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
@@ -84,15 +88,19 @@ impl Npm {
         let prefix = self.prefix(sys)?;
         for name in &self.name.0 {
             let stamp = Stamp::read(sys, &name.0)?;
-            let found = look(&prefix, name, &stamp, sys)?;
-            let asked = self.version.as_ref().map_or_else(|| "installed".to_owned(), ToString::to_string);
+            let found = Found::at(&prefix, name, &stamp, sys)?;
+            if let Some(waiting) = found.strangers_program(&prefix, name, sys)? {
+                plan.waiting.push(waiting);
+                continue;
+            }
             let manifest = match found {
                 Found::Nothing => {
+                    let asked = self.version.as_ref().map_or_else(|| "installed".to_owned(), ToString::to_string);
                     changes.push(Change::made(&name.0, asked));
                     work.install.push(name);
                     continue;
                 }
-                Found::Half(what) => {
+                Found::Half(what, _) => {
                     changes.push(Change::field(&name.0, "installed", Some(what.to_owned()), Some("whole".to_owned())));
                     work.install.push(name);
                     work.clear.push(name);
@@ -100,18 +108,17 @@ impl Npm {
                 }
                 Found::Whole(manifest) => manifest,
             };
-            let programs = manifest.programs.iter().map(|program| prefix.join("bin").join(program));
             if let Some(version) = self.wanted(name, &manifest.version, sys, &mut plan.remarks)? {
                 changes.push(Change::field(&name.0, "version", Some(manifest.version.clone()), Some(version)));
-                supplies.extend(programs.map(Thing::Path));
+                supplies.extend(manifest.programs.iter().map(|program| Thing::Path(found::path_of(&prefix, program))));
                 work.install.push(name);
                 continue;
             }
-            for program in programs {
-                if sys.lstat(&program).attempt(|| format!("reading `{}`", program.display()))?.is_none() {
-                    let shown = program.display().to_string();
-                    changes.push(Change::field(&name.0, "program", None, Some(shown)));
-                    supplies.push(Thing::Path(program));
+            for program in &manifest.programs {
+                if Link::of(program, &prefix, name, sys)? == Link::Missing {
+                    let path = found::path_of(&prefix, program);
+                    changes.push(Change::field(&name.0, "program", None, Some(path.display().to_string())));
+                    supplies.push(Thing::Path(path));
                     work.link.push(name);
                 }
             }
@@ -137,8 +144,7 @@ impl Npm {
         if changes.is_empty() {
             return Ok(plan);
         }
-        let mut needs = Needs::default();
-        needs.program("npm", ask, sys)?;
+        let needs = self.needs(ask, sys)?;
         let mut names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
         names.dedup();
         if needs.held.is_some() {
@@ -150,8 +156,10 @@ impl Npm {
         }
         let timeout = ask.timeout;
         let secrets = self.secrets(ask);
-        let step =
-            Step::new(changes, move |sys| self.work(&work, sys, timeout).map_err(|error| secrets.hide_in(error)));
+        let step = Step::telling(changes, move |sys, tell| {
+            let tell = |text: &str| tell(&secrets.hide(text));
+            self.work(&work, sys, &tell, timeout).map_err(|error| secrets.hide_in(error))
+        });
         plan.steps.push(step.supplies(supplies).opaque());
         Ok(plan)
     }
@@ -162,11 +170,17 @@ impl Npm {
         let prefix = self.prefix(sys)?;
         for name in &self.name.0 {
             let stamp = Stamp::read(sys, &name.0)?;
-            let from = match look(&prefix, name, &stamp, sys)? {
+            let found = Found::at(&prefix, name, &stamp, sys)?;
+            let strangers = found.strangers_program(&prefix, name, sys)?;
+            let from = match found {
                 Found::Nothing => continue,
-                Found::Half(what) => what.to_owned(),
+                Found::Half(what, _) => what.to_owned(),
                 Found::Whole(manifest) => manifest.version,
             };
+            if let Some(waiting) = strangers.filter(|_| ask.ours(&name.0)) {
+                plan.waiting.push(waiting);
+                continue;
+            }
             if ask.ours(&name.0) {
                 changes.push(Change::removed(&name.0, from));
                 going.push(name);
@@ -176,6 +190,7 @@ impl Npm {
             }
         }
         if !changes.is_empty() {
+            self.needs(ask, sys)?;
             let (timeout, secrets) = (ask.timeout, self.secrets(ask));
             let uninstall = move |sys: &dyn System| self.uninstall(&going, sys, timeout);
             plan.steps
@@ -190,59 +205,38 @@ impl Npm {
         Secrets::of(secret.map(|(_, value)| value.0.as_str()))
     }
 
+    /// What is needed to start npm.
+    fn needs(&self, ask: &Ask<'_>, sys: &dyn System) -> Result<Needs> {
+        let modules = modules(&self.prefix(sys)?);
+        if let Some(foreign) = foreign_above(sys, &modules.join("package"))? {
+            return Err(foreign.error("npm", &modules).remedy("take a `prefix` where root alone can write"));
+        }
+        let mut needs = Needs::default();
+        needs.program("npm", ask, sys)?;
+        Ok(needs)
+    }
+
     /// Returns where global packages are: what the recipe says, else what npm would take.
     fn prefix(&self, sys: &dyn System) -> Result<PathBuf> {
         if let Some(prefix) = &self.prefix {
             return Ok(prefix.path().to_owned());
         }
-        let given = self.env.iter().find(|(key, _)| key.eq_ignore_ascii_case("npm_config_prefix"));
-        match given {
-            Some((_, prefix)) => Ok(PathBuf::from(&prefix.0)),
-            None => Ok(npm::settings(sys).attempt(|| "reading npm's settings".to_owned())?.prefix),
+        match self.setting("prefix") {
+            Some(prefix) => Ok(PathBuf::from(prefix)),
+            None => Ok(self.settings(sys)?.prefix),
         }
     }
 
-    /// Returns the version that is asked for where the installed one is not it.
-    fn wanted(
-        &self,
-        name: &NpmName,
-        installed: &str,
-        sys: &dyn System,
-        remarks: &mut Vec<Remark>,
-    ) -> Result<Option<String>> {
-        match &self.version {
-            None => Ok(None),
-            Some(NpmVersion::Range(range)) => {
-                Ok((!range.holds(installed)).then(|| format!("{}", NpmVersion::Range(range.clone()))))
-            }
-            Some(NpmVersion::Tag(tag)) => match self.tagged(name, tag, sys)? {
-                Ok(version) if version == installed => Ok(None),
-                Ok(version) => Ok(Some(format!("{version} ({tag})"))),
-                Err(why) => {
-                    let text = format!("not compared with `{tag}`: {why}");
-                    remarks.push(Remark { name: name.0.clone(), text });
-                    Ok(None)
-                }
-            },
-        }
+    /// Returns a setting of npm's that `env` gives.
+    fn setting(&self, name: &str) -> Option<&str> {
+        let key = format!("npm_config_{name}");
+        self.env.iter().find(|(given, _)| given.eq_ignore_ascii_case(&key)).map(|(_, value)| value.0.as_str())
     }
 
-    /// Asks the registry what it has under a tag; why it did not say is no error: what is installed may stay.
-    fn tagged(&self, name: &NpmName, tag: &str, sys: &dyn System) -> Result<Result<String, String>> {
-        let given = self.env.iter().find(|(key, _)| key.eq_ignore_ascii_case("npm_config_registry"));
-        let registry = match self.registry.as_ref().or(given.map(|(_, registry)| registry)) {
-            Some(registry) => registry.trim_end_matches('/').to_owned(),
-            None => npm::settings(sys).attempt(|| "reading npm's settings".to_owned())?.registry,
-        };
-        let url = format!("{registry}/{}/{tag}", name.0.replace('/', "%2f"));
-        let request = Fetch { url: &url, timeout: PATIENCE, limit: ANSWER_AT_MOST, whole: true, follow: true };
-        Ok(match sys.fetch(&request) {
-            Ok(answer) if answer.status == 200 => npm::parse_manifest(&answer.body)
-                .map(|manifest| manifest.version)
-                .ok_or_else(|| format!("`{url}` has no version in it")),
-            Ok(answer) => Err(format!("`{url}` answered {}", answer.status)),
-            Err(error) => Err([vec![error.attempt], error.causes].concat().join(": ")),
-        })
+    /// Returns the settings in npm's files.
+    fn settings(&self, sys: &dyn System) -> Result<Settings> {
+        let user = self.setting("userconfig").unwrap_or("/root/.npmrc");
+        npm::settings(sys, Path::new(user)).attempt(|| "reading npm's settings".to_owned())
     }
 
     /// Returns the packages whose install scripts may run, of those that are in this one.
@@ -261,18 +255,4 @@ impl Npm {
 
 fn modules(prefix: &Path) -> PathBuf {
     prefix.join("lib/node_modules")
-}
-
-fn look(prefix: &Path, name: &NpmName, stamp: &Stamp, sys: &dyn System) -> Result<Found> {
-    let directory = modules(prefix).join(&name.0);
-    let path = directory.join("package.json");
-    match sys.read(&path) {
-        _ if stamp.is_interrupted() => Ok(Found::Half("interrupted")),
-        Ok(json) => Ok(npm::parse_manifest(&json).map_or(Found::Half("a broken package.json"), Found::Whole)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let there = sys.lstat(&directory).attempt(|| format!("reading `{}`", directory.display()))?;
-            Ok(there.map_or(Found::Nothing, |_| Found::Half("without package.json")))
-        }
-        Err(error) => Err(error).attempt(|| format!("reading `{}`", path.display())),
-    }
 }

@@ -1,8 +1,11 @@
 //! Installing with npm so that a kill at any point is seen by the next check, and no cache stays behind.
+use super::found::links_into;
+use super::session::{End, Session};
 use super::{Npm, modules};
-use crate::error::{Attempt as _, Result};
+use crate::error::{Attempt as _, Error, Result};
 use crate::field::NpmName;
-use crate::system::{Command, Output, System, npm, state};
+use crate::resource::Tell;
+use crate::system::{System, npm, state};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -64,115 +67,106 @@ impl Stamp {
 }
 
 impl Npm {
-    /// Does the work. npm undoes what fails; only where it was killed does a stamp say that it was at work.
-    pub(super) fn work(&self, work: &Work<'_>, sys: &dyn System, timeout: Duration) -> Result<()> {
-        let prefix = self.prefix(sys)?;
-        let touched = [&work.install, &work.link, &work.run].map(Vec::as_slice).concat();
-        let mut before = Vec::new();
-        for name in &work.install {
-            before.push(Stamp::read(sys, &name.0)?);
-            Stamp { busy: true, ..Stamp::default() }.leave(sys, &name.0)?;
-            clear(&prefix, name, work.clear.contains(name), sys)?;
-        }
-        let cache = state::directory(sys, state::NPM_CACHE)?;
-        let outcome = self.start(work, &prefix, &cache, sys, timeout);
-        sys.remove_tree(&cache)?;
-        let (outcome, killed) = match outcome {
-            Ok(Some((command, output))) => (output.success(&command).map(drop), false),
-            Ok(None) => (Ok(()), false),
-            Err(error) => (Err(error), true),
-        };
-        if outcome.is_err() && !killed {
-            for (name, before) in work.install.iter().zip(before) {
-                let busy = before.busy && there(&prefix, name, sys)?;
-                Stamp { busy, ..before }.leave(sys, &name.0)?;
-            }
-        }
-        outcome?;
-        touched.iter().try_for_each(|name| self.done(&prefix, name, sys))
+    /// Does the work, as far as it goes. npm undoes what fails; only where it was killed does a stamp say that it was at work.
+    pub(super) fn work(&self, work: &Work<'_>, sys: &dyn System, tell: &Tell<'_>, timeout: Duration) -> Result<()> {
+        let session = Session::new(self, sys, tell, timeout)?;
+        let done = self.work_in(&session, work);
+        session.end()?;
+        done
     }
 
-    /// Runs npm as often as it takes; returns the first call that failed.
-    fn start(
-        &self,
-        work: &Work<'_>,
-        prefix: &Path,
-        cache: &Path,
-        sys: &dyn System,
-        timeout: Duration,
-    ) -> Result<Option<(Command, Output)>> {
-        let mut calls = Vec::new();
-        if !work.install.is_empty() {
-            // Scripts run afterwards, those that may: so it is the same with every npm, whatever it runs unasked.
-            let version = self.version.as_ref().map_or(String::new(), |version| format!("@{version}"));
-            let packages = work.install.iter().map(|name| format!("{name}{version}"));
-            calls.push(
-                self.command("install", prefix, cache)
-                    .arguments(["--ignore-scripts".to_owned()].into_iter().chain(packages)),
-            );
+    fn work_in(&self, session: &Session<'_>, work: &Work<'_>) -> Result<()> {
+        let mut errors = Vec::new();
+        let mut touched = [&work.link, &work.run].map(Vec::as_slice).concat();
+        if let Some(error) = self.install(session, &work.install, work)? {
+            if work.install.len() == 1 {
+                errors.push(error);
+            } else {
+                // One that can't be installed is nothing to the others.
+                for name in &work.install {
+                    match self.install(session, &[name], work)? {
+                        Some(error) => errors.push(error),
+                        None => touched.push(name),
+                    }
+                }
+            }
+        } else {
+            touched.extend(&work.install);
         }
         if !work.link.is_empty() {
-            let packages = work.link.iter().map(|name| name.0.clone());
-            calls.push(
-                self.command("rebuild", prefix, cache)
-                    .arguments(["--ignore-scripts".to_owned()].into_iter().chain(packages)),
-            );
+            let names = work.link.iter().map(|name| name.0.clone());
+            errors.extend(session.run("rebuild", "--ignore-scripts", names)?.refused());
         }
-        let owed = !work.install.is_empty() || !work.run.is_empty();
-        if owed && !self.scripts.is_empty() {
-            let scripts: Vec<String> = self.scripts.iter().map(|script| script.0.clone()).collect();
-            let allowed = format!("--allow-scripts={}", scripts.join(","));
-            calls.push(self.command("rebuild", prefix, cache).arguments([allowed].into_iter().chain(scripts)));
-        }
-        for command in calls {
-            let command = command.timeout(timeout);
-            let output = sys.run(&command)?;
-            if output.code != 0 {
-                return Ok(Some((command, output)));
+        let owed = touched.iter().any(|name| !work.link.contains(name) || work.run.contains(name));
+        let ran = if owed && !self.scripts.is_empty() { self.run_scripts(session)? } else { None };
+        for name in &touched {
+            match &ran {
+                // Whole, and its scripts are still owed.
+                Some(_) => Stamp::default().leave(session.sys, &name.0)?,
+                None => self.done(&session.prefix, name, session.sys)?,
             }
+        }
+        errors.extend(ran);
+        errors.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Installs packages by one npm; returns why it refused.
+    fn install(&self, session: &Session<'_>, names: &[&NpmName], work: &Work<'_>) -> Result<Option<Error>> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let (sys, prefix) = (session.sys, &session.prefix);
+        let mut before = Vec::new();
+        for name in names {
+            before.push(Stamp::read(sys, &name.0)?);
+            Stamp { busy: true, ..Stamp::default() }.leave(sys, &name.0)?;
+            clear(prefix, name, work.clear.contains(name), sys)?;
+        }
+        // Scripts run afterwards, those that may: so it is the same with every npm, whatever it runs unasked.
+        let version = self.version.as_ref().map_or(String::new(), |version| format!("@{version}"));
+        let packages = names.iter().map(|name| format!("{name}{version}"));
+        let refused = session.run("install", "--ignore-scripts", packages)?;
+        if let End::Refused(error) = refused {
+            for (name, before) in names.iter().zip(before) {
+                let busy = before.busy && there(prefix, name, sys)?;
+                Stamp { busy, ..before }.leave(sys, &name.0)?;
+            }
+            return Ok(Some(error));
         }
         Ok(None)
     }
 
-    /// Takes packages away, as npm does.
-    pub(super) fn uninstall(&self, names: &[&NpmName], sys: &dyn System, timeout: Duration) -> Result<()> {
-        let prefix = self.prefix(sys)?;
-        let cache = state::directory(sys, state::NPM_CACHE)?;
-        let names = names.iter().map(|name| name.0.clone()).collect::<Vec<_>>();
-        let command = self
-            .command("uninstall", &prefix, &cache)
-            .arguments(["--ignore-scripts".to_owned()].into_iter().chain(names.clone()));
-        // First: after a kill in between, the package is there still and goes all the same.
-        names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, name))?;
-        let outcome = sys.run(&command.clone().timeout(timeout)).and_then(|output| output.success(&command));
-        sys.remove_tree(&cache)?;
-        outcome?;
-        for name in names {
-            // npm leaves what it does not understand.
-            sys.remove_tree(&modules(&prefix).join(&name))?;
-        }
-        Ok(())
+    fn run_scripts(&self, session: &Session<'_>) -> Result<Option<Error>> {
+        let scripts: Vec<String> = self.scripts.iter().map(|script| script.0.clone()).collect();
+        let allowed = format!("--allow-scripts={}", scripts.join(","));
+        Ok(session.run("rebuild", &allowed, scripts.into_iter())?.refused())
     }
 
-    fn command(&self, verb: &str, prefix: &Path, cache: &Path) -> Call {
-        let mut command = Command::new([
-            "npm",
-            verb,
-            "--global",
-            "--no-audit",
-            "--no-fund",
-            "--no-update-notifier",
-            "--loglevel=warn",
-            "--logs-max=0",
-        ]);
-        command.argv.push(format!("--prefix={}", prefix.display()));
-        let own_cache = self.env.keys().any(|key| key.eq_ignore_ascii_case("npm_config_cache"));
-        if !own_cache {
-            command.argv.push(format!("--cache={}", cache.display()));
+    /// Takes packages away, as npm does.
+    pub(super) fn uninstall(&self, names: &[&NpmName], sys: &dyn System, timeout: Duration) -> Result<()> {
+        let session = Session::new(self, sys, &|_| (), timeout)?;
+        let done = self.uninstall_in(&session, names);
+        session.end()?;
+        done
+    }
+
+    fn uninstall_in(&self, session: &Session<'_>, names: &[&NpmName]) -> Result<()> {
+        let (sys, prefix) = (session.sys, &session.prefix);
+        // First, for nothing looks at the stamp of what is gone; a half that is left is seen without one.
+        names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, &name.0))?;
+        let packages = names.iter().map(|name| name.0.clone());
+        if let Some(error) = session.run("uninstall", "--ignore-scripts", packages)?.refused() {
+            return Err(error);
         }
-        command.argv.extend(self.registry.iter().map(|registry| format!("--registry={registry}")));
-        command.env.extend(self.env.iter().map(|(key, value)| (key.clone(), value.0.clone())));
-        Call(command)
+        for name in names {
+            // npm leaves what it does not understand.
+            clear(prefix, name, true, sys)?;
+            let scope = name.split().0.map(|scope| modules(prefix).join(scope));
+            if let Some(scope) = scope.filter(|scope| sys.list(scope).is_ok_and(|names| names.is_empty())) {
+                sys.remove_dir(&scope)?;
+            }
+        }
+        Ok(())
     }
 
     /// Leaves the stamp of what is whole now.
@@ -186,34 +180,48 @@ impl Npm {
     }
 }
 
-/// An npm call whose packages are still to come.
-struct Call(Command);
-
-impl Call {
-    fn arguments(mut self, arguments: impl IntoIterator<Item = String>) -> Command {
-        self.0.argv.extend(arguments);
-        self.0
-    }
-}
-
 fn there(prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<bool> {
     let path = modules(prefix).join(&name.0);
     Ok(sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some())
 }
 
-/// Takes away what a killed npm left: the directory to which it moved the old version, at which the next one would stop;
-/// and, where it was at work, the package itself.
+/// Takes away what a killed npm left: the directory and the links to which it moved the old version, at which the next one
+/// would stop; and, where it was at work, the package itself with its links, to which it would give no executable file.
 fn clear(prefix: &Path, name: &NpmName, whole: bool, sys: &dyn System) -> Result<()> {
     let (scope, bare) = name.split();
     let parent: PathBuf = scope.map_or_else(|| modules(prefix), |scope| modules(prefix).join(scope));
     if whole {
         sys.remove_tree(&parent.join(bare))?;
     }
-    let aside = format!(".{bare}-");
     for left in sys.list(&parent).unwrap_or_default() {
-        if left.to_string_lossy().starts_with(&aside) {
+        if retired(&left.to_string_lossy()) == Some(bare) {
             sys.remove_tree(&parent.join(left))?;
         }
     }
+    for link in links_into(prefix, name, sys)? {
+        if whole || link.file_name().is_some_and(|left| retired(&left.to_string_lossy()).is_some()) {
+            sys.remove_file(&link)?;
+        }
+    }
     Ok(())
+}
+
+/// Returns what npm moved aside under a name: `.NAME-` and eight letters or digits (retire-path.js of its arborist).
+fn retired(name: &str) -> Option<&str> {
+    let (name, hash) = name.strip_prefix('.')?.rsplit_once('-')?;
+    (hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::retired;
+
+    #[test]
+    fn what_npm_moved_aside_is_told_from_anothers() {
+        assert_eq!(retired(".cli-Qs1aMTiW"), Some("cli"));
+        assert_eq!(retired(".cli-next-Qs1aMTiW"), Some("cli-next"));
+        for other in ["cli-Qs1aMTiW", ".cli", ".cli-short", ".bin"] {
+            assert_eq!(retired(other), None, "{other}");
+        }
+    }
 }

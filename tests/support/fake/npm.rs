@@ -57,6 +57,7 @@ fn install(machine: &FakeMachine, prefix: &Path, asked: &str) -> Output {
     let bin = program.as_ref().map_or(String::new(), |program| format!(",\"bin\":{{\"{program}\":\"cli.js\"}}"));
     let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\"{bin}}}");
     machine.file(&directory.join("package.json").display().to_string(), &manifest);
+    machine.file(&directory.join("cli.js").display().to_string(), "#!/usr/bin/env node\n");
     link(machine, prefix, name, program.as_deref());
     answer(0, "")
 }
