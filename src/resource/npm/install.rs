@@ -145,28 +145,9 @@ impl Npm {
     /// Takes packages away, as npm does.
     pub(super) fn uninstall(&self, names: &[&NpmName], sys: &dyn System, timeout: Duration) -> Result<()> {
         let session = Session::new(self, sys, &|_| (), timeout)?;
-        let done = self.uninstall_in(&session, names);
+        let done = uninstall(&session, names);
         session.end()?;
         done
-    }
-
-    fn uninstall_in(&self, session: &Session<'_>, names: &[&NpmName]) -> Result<()> {
-        let (sys, prefix) = (session.sys, &session.prefix);
-        // First, for nothing looks at the stamp of what is gone; a half that is left is seen without one.
-        names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, &name.0))?;
-        let packages = names.iter().map(|name| name.0.clone());
-        if let Some(error) = session.run("uninstall", "--ignore-scripts", packages)?.refused() {
-            return Err(error);
-        }
-        for name in names {
-            // npm leaves what it does not understand.
-            clear(prefix, name, true, sys)?;
-            let scope = name.split().0.map(|scope| modules(prefix).join(scope));
-            if let Some(scope) = scope.filter(|scope| sys.list(scope).is_ok_and(|names| names.is_empty())) {
-                sys.remove_dir(&scope)?;
-            }
-        }
-        Ok(())
     }
 
     /// Leaves the stamp of what is whole now.
@@ -178,6 +159,25 @@ impl Npm {
         let scripts = self.scripts_of(name, prefix, sys)?.into_iter().map(|script| script.0.clone()).collect();
         Stamp { busy: false, version: manifest.version, scripts }.leave(sys, &name.0)
     }
+}
+
+fn uninstall(session: &Session<'_>, names: &[&NpmName]) -> Result<()> {
+    let (sys, prefix) = (session.sys, &session.prefix);
+    // First, for nothing looks at the stamp of what is gone; a half that is left is seen without one.
+    names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, &name.0))?;
+    let packages = names.iter().map(|name| name.0.clone());
+    if let Some(error) = session.run("uninstall", "--ignore-scripts", packages)?.refused() {
+        return Err(error);
+    }
+    for name in names {
+        // npm leaves what it does not understand.
+        clear(prefix, name, true, sys)?;
+        let scope = name.split().0.map(|scope| modules(prefix).join(scope));
+        if let Some(scope) = scope.filter(|scope| sys.list(scope).is_ok_and(|names| names.is_empty())) {
+            sys.remove_dir(&scope)?;
+        }
+    }
+    Ok(())
 }
 
 fn there(prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<bool> {
