@@ -1,5 +1,6 @@
 //! Bars: beneath the lines of a run, a line for each lane that is at work, with its step and the step's age, and the sums.
 //! One thread owns the terminal; lines and bars come to it as orders.
+mod block;
 mod lanes;
 mod row;
 mod screen;
