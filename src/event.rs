@@ -237,6 +237,21 @@ pub struct Counts {
     pub due: usize,
 }
 
+impl Counts {
+    /// Counts how a name of that kind ended.
+    pub fn count(&mut self, kind: &str, outcome: &Outcome) {
+        let count = match outcome {
+            Outcome::InSync => &mut self.in_sync,
+            Outcome::Changed { .. } | Outcome::Differs { .. } => &mut self.changed,
+            Outcome::Waiting { .. } => &mut self.waiting,
+            Outcome::Failed { .. } if kind == "test" => &mut self.failed_tests,
+            Outcome::Failed { .. } => &mut self.failed,
+            Outcome::Skipped { .. } => &mut self.skipped,
+        };
+        *count += 1;
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.in_sync += other.in_sync;

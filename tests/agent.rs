@@ -3,6 +3,7 @@ use crate::support::recorder::Recorder;
 use provision::agent::{Agent, Job, Launch, serve};
 use provision::engine::Mode;
 use provision::error::Error;
+use provision::event::{Counts, Event, Sink};
 use provision::id::Machine;
 use provision::resource::Known;
 use provision::system::Empty;
@@ -63,6 +64,33 @@ fn an_agent_that_ends_before_its_job_is_done_is_an_error_with_what_it_printed() 
     };
     let error = agent.work(job(), &Recorder::default()).expect_err("it ended");
     assert_eq!(error.output, ["no space left on device"]);
+}
+
+/// A run that is asked to end.
+struct Interrupted;
+
+impl Sink for Interrupted {
+    fn emit(&self, _: Event) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_interrupted_run_counts_what_was_done_inside_and_names_what_was_not() {
+    let changed = r#"{"event":{"event":"finished","id":"201/file:/x","outcome":{"outcome":"changed","changes":[]}}}\n"#;
+    let applying = r#"{"event":{"event":"applying","ids":["201/file:/y"],"changes":[]}}\n"#;
+    let broken = r#"{"broken":{"attempt":"emitting"}}\n"#;
+    let Ok(Launch::Running(mut agent)) = answering(&format!("{changed}{applying}{broken}")) else {
+        panic!("it says that it is ready")
+    };
+    let report = agent.work(job(), &Interrupted).unwrap();
+    agent.end();
+    assert_eq!(report.tally.counts, Counts { changed: 1, ..Counts::default() });
+    assert_eq!(report.stopped.unwrap().to_string(), "201/file:/y");
 }
 
 #[test]

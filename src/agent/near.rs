@@ -5,7 +5,7 @@
 )]
 use super::{Answer, Job, Order, Report};
 use crate::error::{Attempt, Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Counts, Event, Sink};
 use crate::id::{Id, Machine};
 use crate::system::program::PATH;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -76,17 +76,21 @@ impl Agent {
     /// Has a job done; its events go to `sink`, and each change waits until `sink` has it.
     pub fn work(&mut self, job: Job, sink: &dyn Sink) -> Result<Report> {
         self.send(&Order::Job(Box::new(job)))?;
-        let mut interrupted = false;
+        let (mut stopped, mut counts) = (None, Counts::default());
         loop {
             match self.receive()? {
                 Some(Answer::Event(event)) => {
                     let waits = matches!(*event, Event::Applying { .. });
                     self.is_its_own(&event)?;
-                    interrupted |= sink.interrupted();
-                    if waits && interrupted {
-                        // The stop comes as an error of the job; where it stands is in the events.
-                        self.send(&Order::Stop)?;
-                        continue;
+                    match &*event {
+                        Event::Applying { ids, .. } if sink.interrupted() => {
+                            // The stop comes as an error of the job: what it did until then is known from its events.
+                            stopped = Some(ids.first().cloned().unwrap_or_else(|| self.itself()));
+                            self.send(&Order::Stop)?;
+                            continue;
+                        }
+                        Event::Finished { id, outcome, .. } => counts.count(&id.kind, outcome),
+                        _ => {}
                     }
                     sink.emit(*event)?;
                     if waits {
@@ -94,8 +98,8 @@ impl Agent {
                     }
                 }
                 Some(Answer::Done(report)) => return self.is_plausible(*report),
-                Some(Answer::Broken(_)) if interrupted => {
-                    return Ok(Report { stopped: Some(self.itself()), ..Report::default() });
+                Some(Answer::Broken(_)) if stopped.is_some() => {
+                    return Ok(Report { tally: counts.into(), stopped, ..Report::default() });
                 }
                 Some(Answer::Broken(error)) => return Err(error.during(format!("working in {}", self.machine))),
                 Some(Answer::Ready) => {}

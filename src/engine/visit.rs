@@ -197,14 +197,7 @@ impl<'a> Visit<'a> {
 
     pub(super) fn end(&mut self, id: &Id, outcome: Outcome) -> Result<()> {
         let is_test = self.item.job.kind == "test";
-        match &outcome {
-            Outcome::InSync => self.tally.counts.in_sync += 1,
-            Outcome::Changed { .. } | Outcome::Differs { .. } => self.tally.counts.changed += 1,
-            Outcome::Waiting { .. } => self.tally.counts.waiting += 1,
-            Outcome::Failed { .. } if is_test => self.tally.counts.failed_tests += 1,
-            Outcome::Failed { .. } => self.tally.counts.failed += 1,
-            Outcome::Skipped { .. } => self.tally.counts.skipped += 1,
-        }
+        self.tally.counts.count(&id.kind, &outcome);
         if outcome == Outcome::InSync {
             if matches!(self.scope.mode, Mode::Plan | Mode::Apply) && self.is_news(id) {
                 self.tally.held.insert(id.clone(), self.digest().into_owned());
