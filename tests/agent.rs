@@ -84,7 +84,11 @@ fn an_interrupted_run_counts_what_was_done_inside_and_names_what_was_not() {
     let changed = r#"{"event":{"event":"finished","id":"201/file:/x","outcome":{"outcome":"changed","changes":[]}}}\n"#;
     let applying = r#"{"event":{"event":"applying","ids":["201/file:/y"],"changes":[]}}\n"#;
     let broken = r#"{"broken":{"attempt":"emitting"}}\n"#;
-    let Ok(Launch::Running(mut agent)) = answering(&format!("{changed}{applying}{broken}")) else {
+    // It ends once it was told to stop.
+    let script = format!(
+        "printf '%s\\n' '\"ready\"'; read -r job; printf '%b' '{changed}{applying}'; read -r stop; printf '%b' '{broken}'"
+    );
+    let Ok(Launch::Running(mut agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script]) else {
         panic!("it says that it is ready")
     };
     let report = agent.work(job(), &Interrupted).unwrap();
