@@ -111,3 +111,32 @@ fn what_a_container_that_stays_may_stand_on_stays_as_well() {
     destroy(&known);
     assert!(!is_there("/srv/shared") && !is_there("/var/lib/lxc/202"));
 }
+
+#[test]
+fn the_plan_of_a_destroy_foresees_that_a_bridge_is_free_once_its_containers_are_gone() {
+    let fields = json!({ "id": 202, "hostname": "mike", "template": "debian-12.tar.zst",
+                         "network": [{ "bridge": "vmbr1", "address": "10.0.100.202/24" }] });
+    let items = [beside("bridge", json!({ "name": "vmbr1", "address": "10.0.100.1/24" })), beside("container", fields)];
+    let mut known = Known::default();
+    let machine = host_with(&items, &mut known);
+    for path in ["/sys/class/net/vmbr1/brif/veth202i0", "/sys/class/net/veth202i0"] {
+        machine.dir(path);
+    }
+    let destroy = |known: &Known| {
+        let sink = Recorder::default();
+        let scope = Scope { mode: Mode::Plan, destroy: true, known, sys: &machine, sink: &sink, turn: None, only: &[] };
+        converge(&items, scope, &mut Course::default()).unwrap();
+        sink.changes().into_iter().chain(sink.ends()).collect::<Vec<_>>()
+    };
+    let said = destroy(&known);
+    assert_eq!(said[1], "bridge:vmbr1 remark: kept: host/container:202 stays and needs it");
+    known.allowed.data.insert("202".to_owned());
+    let gone = [
+        "container:202: mike with all that is in it -> nothing",
+        "bridge:vmbr1: 10.0.100.1/24 -> nothing after container:202",
+    ];
+    assert_eq!(destroy(&known), gone);
+    // Somebody else's stays attached.
+    machine.dir("/sys/class/net/vmbr1/brif/veth2020i0");
+    assert_eq!(destroy(&known)[1], "bridge:vmbr1 remark: kept: veth2020i0 is attached to it");
+}

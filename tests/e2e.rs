@@ -15,6 +15,7 @@ mod e2e_cases;
 mod e2e_container;
 mod e2e_job;
 mod e2e_killed;
+mod e2e_network;
 mod e2e_npm;
 mod e2e_pct;
 mod e2e_units;

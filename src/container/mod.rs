@@ -61,6 +61,16 @@ pub trait Driver: Send + Sync {
     /// Returns what tells this very container from another one of the same id: its MAC.
     fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>>;
 
+    /// Returns the interfaces of the host that go with it, as every driver calls them after Proxmox's manner.
+    fn host_ends(&self, sys: &dyn System, id: u32) -> Vec<String> {
+        let begins = ["veth", "fwpr", "fwln", "fwbr"].map(|kind| format!("{kind}{id}"));
+        let is_its = |name: &String| {
+            begins.iter().any(|begin| name.strip_prefix(begin).is_some_and(|rest| rest.starts_with(['i', 'p', 'o'])))
+        };
+        let names = sys.list(Path::new("/sys/class/net")).unwrap_or_default();
+        names.into_iter().filter_map(|name| name.into_string().ok()).filter(is_its).collect()
+    }
+
     /// Returns what of these settings it cannot hold to, to be said in the plan.
     fn limits(&self, sys: &dyn System, settings: &Settings) -> Vec<String>;
 

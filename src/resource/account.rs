@@ -10,31 +10,30 @@ use std::time::Duration;
 
 const DIRECTORY: &str = "/etc";
 const FILES: [&str; 6] = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
-/// How often a tool is tried, a second apart, while another one is at work.
-const TRIES: u32 = 15;
+/// How long another tool may be at work.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Runs a tool. Where another one holds a lock it waits for it, and then says who that is.
 pub(super) fn run(command: &Command, sys: &dyn System) -> Result<()> {
-    for tried in 1.. {
+    let begun = sys.now();
+    loop {
         let output = sys.run(command)?;
         let is_locked = output.code != 0 && String::from_utf8_lossy(&output.stderr).contains("cannot lock");
-        if is_locked && tried < TRIES {
+        if is_locked && sys.now().duration_since(begun).is_ok_and(|waited| waited < PATIENCE) {
             sys.sleep(Duration::from_secs(1));
             continue;
         }
-        let done = output.success(command).map(drop);
         let holder = if is_locked { holder(sys)? } else { None };
-        return match holder {
-            None => done,
-            Some((lock, who)) => done.map_err(|error| {
-                error.reason(format!("`{}` is held by process {who}", lock.display())).remedy(format!(
-                    "run again once that has ended; remove `{}` where it is no tool that changes accounts",
-                    lock.display()
+        return output.success(command).map(drop).map_err(|error| match holder {
+            None => error,
+            Some((lock, who)) => {
+                let lock = lock.display();
+                error.reason(format!("`{lock}` is held by process {who}")).remedy(format!(
+                    "run again once that has ended; where that has nothing to do with accounts, remove `{lock}`"
                 ))
-            }),
-        };
+            }
+        });
     }
-    Ok(())
 }
 
 /// Returns what gives a group the entry in gshadow(5) that a killed tool left out; `None` where nothing is missing.
@@ -71,13 +70,16 @@ pub(super) fn foreign_group_name(who: &str, accounts: &Accounts, sys: &dyn Syste
 
 /// Returns a lock that a living process holds, and that process for people.
 fn holder(sys: &dyn System) -> Result<Option<(PathBuf, String)>> {
+    let shown = |pid: u32| name_of(sys, pid).map_or_else(|| pid.to_string(), |name| format!("{pid} {name}"));
     for file in FILES {
         if let Lock::Held(pid) = lock_of(file, sys)? {
-            let name = name_of(sys, pid).map_or_else(String::new, |name| format!(" {name}"));
-            return Ok(Some((lock_path(file), format!("{pid}{name}"))));
+            return Ok(Some((lock_path(file), shown(pid))));
         }
     }
-    Ok(None)
+    // lckpwdf(3), which others hold as well.
+    let path = Path::new(DIRECTORY).join(".pwd.lock");
+    let pid = sys.lock_holder(&path).attempt(|| format!("looking at `{}`", path.display()))?;
+    Ok(pid.map(|pid| (path, shown(pid))))
 }
 
 /// Returns the locks and drafts of tools that run no more.

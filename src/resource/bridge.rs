@@ -1,4 +1,5 @@
 //! `[[bridge]]`: a bridge of a plain LXC host, with NAT; it comes back after a reboot through ifupdown.
+mod absent;
 mod seen;
 mod stanza;
 
@@ -6,7 +7,7 @@ use self::seen::{Seen, directory, forwards, hides, hides_anything, text};
 use self::stanza::{Stanza, drop_table};
 use super::diff::unified;
 use super::need::Needs;
-use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
+use super::{Ask, Change, Mistake, Plan, Resource, Step, Thing, Waiting, Want, kept};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::{Cidr, InterfaceName};
 use crate::system::network::{configures, reads_directory};
@@ -67,7 +68,7 @@ impl Resource for Bridge {
         let look = Look { asked, old, written, seen, exists };
         match ask.want {
             Want::Present => self.present(look, ask, sys),
-            Want::Absent => Ok(self.absent(&look, ask)),
+            Want::Absent => self.absent(&look, ask, sys),
         }
     }
 
@@ -131,7 +132,8 @@ impl Bridge {
         }
         let changes = changes.into_iter().map(|change| change.after(needs.after.clone())).collect();
         let timeout = ask.timeout;
-        let apply = move |sys: &dyn System| self.bring_up(&look, timeout, sys);
+        let foreign = !ask.ours(name);
+        let apply = move |sys: &dyn System| self.bring_up(&look, foreign, timeout, sys);
         Ok(Plan::step(Step::new(changes, apply).supplies(supplies)))
     }
 
@@ -166,14 +168,16 @@ impl Bridge {
 
     fn needs(&self, asked: Stanza<'_>, ask: &Ask<'_>, sys: &dyn System) -> Result<Needs> {
         let mut needs = Needs::default();
-        needs.program("ifup", ask, sys)?;
+        needs.program("ifup", ask, sys).map_err(|error| without_ifupdown(error, sys))?;
+        let is_there = needs.met();
         needs.program("ip", ask, sys)?;
         if asked.nat {
             needs.program("nft", ask, sys)?;
         }
         needs.path(Path::new(DIRECTORY), "where ifupdown has its stanzas", ask, sys)?;
         let interfaces = text(sys, Path::new(INTERFACES))?;
-        if !interfaces.is_empty() && !reads_directory(&interfaces) {
+        // One that comes with the package reads it.
+        if is_there && !reads_directory(&interfaces) {
             return Err(Error::new(format!("looking for `{DIRECTORY}` in `{INTERFACES}`"))
                 .reason(format!("it is not read, so `{}` would not come up at boot", self.name))
                 .remedy(format!("add the line `source {DIRECTORY}/*` to it")));
@@ -182,67 +186,32 @@ impl Bridge {
     }
 
     /// `ifup --force` sets right whatever of the stanza is not in place, and takes nothing away.
-    fn bring_up(&self, look: &Look<'_>, timeout: Duration, sys: &dyn System) -> Result<()> {
-        let run = |argv: &[&str]| {
-            let command = Command::new(argv.iter().copied()).timeout(timeout);
-            sys.run(&command)?.success(&command).map(drop)
-        };
-        if let Some(old) = look.old.address {
-            if look.asked.address != Some(old) {
-                // Not there any more is as good.
-                sys.run(
-                    &Command::new(["ip", "address", "delete", &old.to_string(), "dev", &self.name.0]).timeout(timeout),
-                )?;
-            }
-            if look.old.nat && (!look.asked.nat || look.asked.address != Some(old)) {
-                run(&["nft", &drop_table(old, &look.old.table())])?;
-            }
-        }
+    fn bring_up(&self, look: &Look<'_>, foreign: bool, timeout: Duration, sys: &dyn System) -> Result<()> {
+        self.leave(look.old, look.asked, timeout, sys)?;
         let content = look.asked.text();
         if look.written != content {
+            if foreign && !look.written.is_empty() {
+                kept::keep(&self.file(), sys)?;
+            }
             let file = NewFile { content: content.as_bytes(), uid: 0, gid: 0, mode: 0o644 };
             sys.write(&self.file(), &file, &|_| Ok(()))?;
         }
-        run(&["ifup", "--force", &self.name.0])
+        ifup(&self.name.0, timeout, sys)
     }
 
-    fn absent<'a>(&'a self, look: &Look<'_>, ask: &Ask<'_>) -> Plan<'a> {
-        let name = &self.name.0;
-        if !look.exists {
-            return Plan::in_sync();
+    /// Takes away what the old stanza had and the new one has not.
+    fn leave(&self, old: Stanza<'_>, new: Stanza<'_>, timeout: Duration, sys: &dyn System) -> Result<()> {
+        let Some(address) = old.address else { return Ok(()) };
+        if new.address != Some(address) {
+            // Not there any more is as good.
+            let argv = ["ip", "address", "delete", &address.to_string(), "dev", &self.name.0];
+            sys.run(&Command::new(argv).timeout(timeout))?;
         }
-        let kept = |why: String| {
-            let remark = Remark { name: name.clone(), text: format!("kept: {why}") };
-            Plan { remarks: vec![remark], needed: vec![Thing::Program("ifup".to_owned())], ..Plan::default() }
-        };
-        if let Some(by) = ask.pending.needed_by(&Thing::Path(directory(name))) {
-            return kept(format!("{by} stays and needs it"));
-        }
-        if !ask.ours(name) {
-            return kept("it was there before".to_owned());
-        }
-        if !look.seen.ports.is_empty() {
-            return kept(format!("{} is attached to it", look.seen.ports.join(", ")));
-        }
-        let (old, timeout) = (look.old, ask.timeout);
-        let (table, address) = (old.table(), old.address.filter(|_| old.nat));
-        let apply =
-            move |sys: &dyn System| self.take_down(address.map(|address| drop_table(address, &table)), timeout, sys);
-        Plan::step(Step::new(vec![Change::removed(name, old.shown())], apply))
-    }
-
-    fn take_down(&self, drop_table: Option<String>, timeout: Duration, sys: &dyn System) -> Result<()> {
-        let name = &self.name.0;
-        // What it leaves undone is done below, and seen by the next check.
-        sys.run(&Command::new(["ifdown", "--force", name]).timeout(timeout))?;
-        if let Some(script) = drop_table {
-            sys.run(&Command::new(["nft", &script]).timeout(timeout))?;
-        }
-        if Seen::read(sys, name)?.exists {
-            let command = Command::new(["ip", "link", "delete", "dev", name]).timeout(timeout);
+        if old.nat && (!new.nat || new.address != Some(address)) {
+            let command = Command::new(["nft", &drop_table(address, &old.table())]).timeout(timeout);
             sys.run(&command)?.success(&command)?;
         }
-        sys.remove_file(&self.file())
+        Ok(())
     }
 
     fn file(&self) -> PathBuf {
@@ -269,6 +238,23 @@ impl Bridge {
             }
         }
         Ok(None)
+    }
+}
+
+fn ifup(name: &str, timeout: Duration, sys: &dyn System) -> Result<()> {
+    let command = Command::new(["ifup", "--force", name]).timeout(timeout);
+    sys.run(&command)?.success(&command).map(drop)
+}
+
+/// Says who looks after the network of a host that has no ifupdown.
+fn without_ifupdown(error: Error, sys: &dyn System) -> Error {
+    let others = [("/run/systemd/netif/state", "systemd-networkd"), ("/run/NetworkManager", "NetworkManager")];
+    let is_there = |path: &str| matches!(sys.lstat(Path::new(path)), Ok(Some(_)));
+    match others.into_iter().find(|(path, _)| is_there(path)) {
+        Some((_, other)) => error.reason(format!("{other} looks after this host's network")).remedy(format!(
+            "put a [[package]] with name = \"ifupdown\" before it: that looks after this bridge alone, beside {other}"
+        )),
+        None => error.remedy("put a [[package]] with name = \"ifupdown\" before it"),
     }
 }
 

@@ -25,8 +25,14 @@ pub(crate) fn keep(path: &Path, sys: &dyn System) -> Result<()> {
 
 /// Puts back what stood at `path` before us, and drops the copy.
 pub(crate) fn restore(path: &Path, sys: &dyn System) -> Result<()> {
+    restore_for(path, sys, || Ok(()))
+}
+
+/// Puts back what stood at `path` before us, and drops the copy once that is in effect: until then it is known as owed.
+pub(crate) fn restore_for(path: &Path, sys: &dyn System, take_effect: impl FnOnce() -> Result<()>) -> Result<()> {
     let kept = place(path, sys);
     sys.copy(&kept, path).attempt(|| format!("putting back `{}`", path.display()))?;
+    take_effect()?;
     sys.remove_file(&kept)
 }
 

@@ -1,14 +1,16 @@
 //! `[[nfs-export]]`: a directory that NFS clients may mount, in a file of its own below /etc/exports.d.
+mod absent;
 mod exported;
 
-use self::exported::{Exported, missing, surplus};
+use self::exported::{Exported, missing, says_the_same, surplus};
 use super::need::Needs;
-use super::{Ask, Change, Mistake, Plan, Remark, Resource, Step, Want};
+use super::{Ask, Change, Mistake, Plan, Resource, Step, Want, kept};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::{AbsPath, ClientHost, ExportOptions, Names};
 use crate::system::exports::{Export, escaped, parse_exports};
 use crate::system::{Command, NewFile, Stat, System};
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,7 +77,7 @@ impl Resource for NfsExport {
         };
         match ask.want {
             Want::Present => self.present(is.zip(written).as_ref(), ask, sys),
-            Want::Absent => self.absent(written.is_some(), ask, sys),
+            Want::Absent => self.absent(written.as_deref(), ask, sys),
         }
     }
 
@@ -104,6 +106,8 @@ impl NfsExport {
     fn present<'a>(&'a self, is: Option<&(Stat, String)>, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
         let (asked, content) = (self.asked(), self.content());
         let others = others(sys, &self.file(), &self.path.0)?;
+        contradiction(&asked, &others)?;
+        let others: Vec<Export> = others.into_iter().map(|(_, export)| export).collect();
         let mut changes = Vec::new();
         let name = &self.path.0;
         match is {
@@ -124,45 +128,30 @@ impl NfsExport {
                 }
             }
         }
+        let mut needs = Needs::default();
+        needs.path(self.path.path(), "the directory to export", ask, sys)?;
         if changes.is_empty() {
             return Ok(Plan::in_sync());
         }
-        let mut needs = Needs::default();
-        needs.path(self.path.path(), "the directory to export", ask, sys)?;
-        needs.program("exportfs", ask, sys)?;
+        needs
+            .program("exportfs", ask, sys)
+            .map_err(|error| error.remedy("put a [[package]] with name = \"nfs-kernel-server\" before it"))?;
         if let Some(waiting) = needs.waiting(name, Vec::new()) {
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
         }
         let changes = changes.into_iter().map(|change| change.after(needs.after.clone())).collect();
         let timeout = ask.timeout;
+        let foreign = is.is_some() && !ask.ours(name);
         let apply = move |sys: &dyn System| {
             make_directory(sys)?;
+            if foreign {
+                kept::keep(&self.file(), sys)?;
+            }
             let new = NewFile { content: content.as_bytes(), uid: 0, gid: 0, mode: 0o644 };
             sys.write(&self.file(), &new, &|_| Ok(()))?;
             self.export(sys, timeout, &asked, &others)
         };
         Ok(Plan::step(Step::new(changes, apply)))
-    }
-
-    fn absent<'a>(&'a self, is_there: bool, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
-        let name = &self.path.0;
-        if !ask.ours(name) {
-            let text = format!("kept: `{}` was there before", self.file().display());
-            let remarks = is_there.then(|| Remark { name: name.clone(), text }).into_iter().collect();
-            return Ok(Plan { remarks, ..Plan::default() });
-        }
-        let others = others(sys, &self.file(), name)?;
-        let exported = Exported::read(sys, name)?;
-        let left = surplus(&[], &others, &exported);
-        if !is_there && left.is_empty() {
-            return Ok(Plan::in_sync());
-        }
-        let timeout = ask.timeout;
-        let apply = move |sys: &dyn System| {
-            sys.remove_file(&self.file())?;
-            self.export(sys, timeout, &[], &others)
-        };
-        Ok(Plan::step(Step::new(vec![Change::removed(name, shown(&self.asked()))], apply)))
     }
 
     /// Lets the server read the files again. A mistake in somebody else's file is theirs, if ours holds all the same.
@@ -211,19 +200,40 @@ impl NfsExport {
     }
 }
 
-/// Returns what other files export of a path.
-fn others(sys: &dyn System, ours: &Path, path: &str) -> Result<Vec<Export>> {
+/// Returns what other files export of a path, each with its file.
+fn others(sys: &dyn System, ours: &Path, path: &str) -> Result<Vec<(PathBuf, Export)>> {
     let mut files = vec![PathBuf::from("/etc/exports")];
     if let Ok(names) = sys.list(Path::new(DIRECTORY)) {
-        let exports = names.iter().filter(|name| name.as_encoded_bytes().ends_with(b".exports"));
+        let read = |name: &OsString| {
+            name.as_encoded_bytes().ends_with(b".exports") && !name.as_encoded_bytes().starts_with(b".")
+        };
+        let exports = names.iter().filter(|name| read(name));
         files.extend(exports.map(|name| Path::new(DIRECTORY).join(name)).filter(|file| file != ours));
     }
     let mut found = Vec::new();
     for file in files {
         let exports = parse_exports(&text(sys, &file)?);
-        found.extend(exports.into_iter().filter(|export| export.path == path));
+        found.extend(exports.into_iter().filter(|export| export.path == path).map(|export| (file.clone(), export)));
     }
     Ok(found)
+}
+
+/// Of two lines for one client the server takes the first, wherever that is.
+fn contradiction(asked: &[Export], others: &[(PathBuf, Export)]) -> Result<()> {
+    for (file, other) in others {
+        let Some(ask) = asked.iter().find(|ask| ask.client == other.client) else { continue };
+        if !says_the_same(ask, other) {
+            return Err(Error::new(format!("exporting `{}` to `{}`", ask.path, ask.client))
+                .reason(format!(
+                    "`{}` does so already, with other options: {} and not {}",
+                    file.display(),
+                    other.options.join(","),
+                    ask.options.join(",")
+                ))
+                .remedy(format!("take it out of `{}`, or out of `clients`", file.display())));
+        }
+    }
+    Ok(())
 }
 
 fn text(sys: &dyn System, path: &Path) -> Result<String> {

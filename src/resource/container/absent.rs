@@ -24,15 +24,21 @@ impl<'a> View<'a, '_> {
         }
         let hostname = found.settings.hostname.as_deref().unwrap_or_default();
         let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
-        plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)));
+        let ends = driver.host_ends(self.sys, id).into_iter().map(|end| Thing::Path(interface(&end)));
+        plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)).supplies(ends));
         plan
     }
 
     /// What of the host it uses.
     fn stands_on(&self, found: &Found) -> Vec<Thing> {
         let bridges = found.settings.nets.iter().filter_map(|net| net.bridge.as_ref());
-        let bridges = bridges.map(|bridge| Thing::Path(Path::new("/sys/class/net").join(bridge)));
+        let bridges = bridges.map(|bridge| Thing::Path(interface(bridge)));
         let sources = found.settings.mounts.iter().map(|mount| Thing::Path(PathBuf::from(&mount.source)));
         self.machine().into_iter().chain(bridges).chain(sources).collect()
     }
+}
+
+/// Returns where the kernel shows an interface.
+fn interface(name: &str) -> PathBuf {
+    Path::new("/sys/class/net").join(name)
 }

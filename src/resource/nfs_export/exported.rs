@@ -2,10 +2,14 @@
 use crate::error::{Attempt as _, Result};
 use crate::system::System;
 use crate::system::exports::{Export, canonical, parse_exports};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
+/// What holds where a line says nothing of it.
+const DEFAULTS: [&str; 9] =
+    ["ro", "sync", "wdelay", "hide", "nocrossmnt", "secure", "root_squash", "no_all_squash", "no_subtree_check"];
 const ETAB: &str = "/var/lib/nfs/etab";
 
 /// The clients to whom a path is exported now.
@@ -35,6 +39,15 @@ pub(super) fn missing<'e>(asked: &'e [Export], exported: &Exported) -> Vec<&'e E
 pub(super) fn surplus<'e>(asked: &[Export], others: &[Export], exported: &'e Exported) -> Vec<&'e Export> {
     let all: Vec<Export> = asked.iter().chain(others).cloned().collect();
     exported.0.iter().filter(|is| !all.iter().any(|ask| is_client(ask, is, &all))).collect()
+}
+
+/// Returns whether two lines for one client come to the same: what is in place without a word is no difference.
+pub(super) fn says_the_same(one: &Export, other: &Export) -> bool {
+    let meant = |export: &Export| -> BTreeSet<String> {
+        let said = export.options.iter().map(|option| canonical(option).to_owned());
+        said.filter(|option| !DEFAULTS.contains(&option.as_str())).collect()
+    };
+    meant(one) == meant(other)
 }
 
 fn has(options: &[String], option: &str) -> bool {
@@ -67,6 +80,16 @@ mod tests {
         assert!(missing(&exports("/srv 10.0.0.0/8(rw,auth_nlm)"), &exported).is_empty());
         assert_eq!(missing(&exports("/srv 10.0.0.0/8(ro)"), &exported).len(), 1);
         assert_eq!(missing(&exports("/srv 10.0.0.0/9(rw)"), &exported).len(), 1);
+    }
+
+    #[test]
+    fn two_lines_differ_in_more_than_what_is_in_place_without_a_word() {
+        let same = |one: &str, other: &str| says_the_same(&exports(one)[0], &exports(other)[0]);
+        assert!(
+            same("/srv a(ro,sync)", "/srv a(no_subtree_check)")
+                && same("/srv a(rw,auth_nlm)", "/srv a(secure_locks,rw)")
+        );
+        assert!(!same("/srv a(rw)", "/srv a") && !same("/srv a(no_root_squash)", "/srv a(root_squash)"));
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl<'a> Draft<'a, '_> {
         let owed = self.deeds.follow.map(|follow| follow.uid);
         let owners: Vec<u32> = [self.is.uid].into_iter().chain(owed).collect();
         let seen = keys::Seen::read(home, &owners, self.sys)?;
-        let (lacking, asked) = (seen.lacking(keys, self.sys)?, keys.len());
+        let (lacking, asked) = (seen.lacking(keys), keys.len());
         if lacking > 0 {
             self.shows("ssh-keys", &format!("{} of {asked}", asked - lacking), &format!("{asked} of {asked}"));
         }

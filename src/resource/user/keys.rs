@@ -4,20 +4,15 @@ use crate::error::{Attempt as _, Error, Result};
 use crate::field::SshKey;
 use crate::system::passwd::User;
 use crate::system::ssh::parse_authorized_key;
-use crate::system::{Command, FileKind, NewFile, Stat, System};
-use std::io;
+use crate::system::{Body, FileKind, NewFile, Stat, System};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long the user's own `cat` may take.
-const READING: Duration = Duration::from_secs(10);
 
 /// The directory and the file as they are.
 #[derive(Debug)]
 pub(super) struct Seen {
     path: PathBuf,
     directory: Option<Stat>,
-    file: Option<Stat>,
+    file: Option<(Stat, Vec<u8>)>,
 }
 
 impl Seen {
@@ -25,27 +20,34 @@ impl Seen {
     pub(super) fn read(home: &Path, owners: &[u32], sys: &dyn System) -> Result<Self> {
         let directory = home.join(".ssh");
         let path = directory.join("authorized_keys");
-        let is = look(&directory, (FileKind::Directory, 0o001), owners, sys)?;
-        let file = if is.is_some() { look(&path, (FileKind::File, 0o004), owners, sys)? } else { None };
-        Ok(Self { path, directory: is, file })
+        let mut seen = Self { path, directory: None, file: None };
+        let Some(found) = sys.lstat(&directory).attempt(|| format!("reading `{}`", directory.display()))? else {
+            return Ok(seen);
+        };
+        usable(&directory, &found, (FileKind::Directory, 0o001), owners)?;
+        seen.directory = Some(found);
+        if let Some(found) = sys.capture(&seen.path)? {
+            usable(&seen.path, &found.stat, (FileKind::File, 0o004), owners)?;
+            seen.file = if let Body::File(bytes) = found.body { Some((found.stat, bytes)) } else { None };
+        }
+        Ok(seen)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.file.as_ref().map_or(&[], |(_, bytes)| bytes)
     }
 
     /// Returns how many of the asked keys are not there, or with other options.
-    pub(super) fn lacking(&self, asked: &[SshKey], sys: &dyn System) -> Result<usize> {
-        let bytes = match sys.read(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            bytes => bytes.attempt(|| format!("reading `{}`", self.path.display()))?,
-        };
-        let lines = lines(&bytes);
-        Ok(asked.iter().filter(|key| !holds(&lines, key)).count())
+    pub(super) fn lacking(&self, asked: &[SshKey]) -> usize {
+        let lines = lines(self.bytes());
+        asked.iter().filter(|key| !holds(&lines, key)).count()
     }
 
     /// Returns what others can write to, and its mode.
     pub(super) fn loose(&self) -> Vec<(&'static str, u32)> {
-        let all = [("~/.ssh", self.directory), ("~/.ssh/authorized_keys", self.file)];
-        let loose =
-            |(path, is): (&'static str, Option<Stat>)| Some((path, is?.mode)).filter(|(_, mode)| mode & 0o022 != 0);
-        all.into_iter().filter_map(loose).collect()
+        let file = self.file.as_ref().map(|(is, _)| is.mode);
+        let all = [("~/.ssh", self.directory.map(|is| is.mode)), ("~/.ssh/authorized_keys", file)];
+        all.into_iter().filter_map(|(path, mode)| Some((path, mode.filter(|mode| mode & 0o022 != 0)?))).collect()
     }
 }
 
@@ -59,21 +61,18 @@ pub(super) fn put(user: &User, asked: &[SshKey], sys: &dyn System) -> Result<()>
         Some(is) if is.mode & 0o022 != 0 => sys.chmod(&directory, is.mode & !0o022)?,
         Some(_) => {}
     }
-    let bytes = match seen.file {
-        None => Vec::new(),
-        Some(is) => read_as(user, &seen.path, is, sys)?,
-    };
-    let content = merged(&bytes, asked);
-    let (uid, gid, mode) = seen.file.map_or((user.uid, user.gid, 0o600), |is| (is.uid, is.gid, is.mode & !0o022));
-    if content == bytes && seen.file.is_some_and(|is| is.mode == mode) {
+    let content = merged(seen.bytes(), asked);
+    let is = seen.file.as_ref().map(|(is, _)| *is);
+    let (uid, gid, mode) = is.map_or((user.uid, user.gid, 0o600), |is| (is.uid, is.gid, is.mode & !0o022));
+    if content == seen.bytes() && is.is_some_and(|is| is.mode == mode) {
         return Ok(());
     }
     sys.write(&seen.path, &NewFile { content: &content, uid, gid, mode }, &|_| Ok(()))
 }
 
-fn look(path: &Path, (kind, others): (FileKind, u32), owners: &[u32], sys: &dyn System) -> Result<Option<Stat>> {
+/// Fails where sshd would not take it, or where it is no honest file.
+fn usable(path: &Path, is: &Stat, (kind, others): (FileKind, u32), owners: &[u32]) -> Result<()> {
     let attempt = || format!("reading `{}`", path.display());
-    let Some(is) = sys.lstat(path).attempt(attempt)? else { return Ok(None) };
     if is.kind != kind {
         return Err(Error::new(attempt())
             .reason("it is a link, or not what it should be, and is not followed")
@@ -86,22 +85,7 @@ fn look(path: &Path, (kind, others): (FileKind, u32), owners: &[u32], sys: &dyn 
             .reason(format!("it belongs to uid {}, so nobody could log in with the keys in it", is.uid))
             .remedy("give it to its user, or remove it, then run again"));
     }
-    Ok(Some(is))
-}
-
-/// Reads the file as its user, so that nothing gets into it that this user could not read.
-fn read_as(user: &User, path: &Path, is: Stat, sys: &dyn System) -> Result<Vec<u8>> {
-    let shown = path.display().to_string();
-    let command = Command::new(["cat", &shown]).user(Some(&user.name)).timeout(READING);
-    let output = sys.run(&command)?;
-    let bytes = output.stdout.clone();
-    output.success(&command)?;
-    if u64::try_from(bytes.len()) != Ok(is.size) {
-        return Err(Error::new(format!("reading `{shown}`"))
-            .reason(format!("{} of {} bytes came: it was changed meanwhile, or is too large", bytes.len(), is.size))
-            .remedy("run again"));
-    }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Returns the lines as text; what is not UTF-8 can only be part of a comment.

@@ -62,6 +62,13 @@ pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
         let Ok(stdin) = machine.disk().read(Path::new(file)) else { return refuse(2, "sh: cannot open it\n") };
         return program(machine, &Command { argv: command.argv[4..].to_vec(), stdin, ..command.clone() });
     }
+    if let [_, _, script] = command.argv.as_slice()
+        && let Some((word, file)) = script.strip_prefix("echo ").and_then(|script| script.split_once(" >"))
+    {
+        machine.dir(&Path::new(file).parent().expect("it is absolute").display().to_string());
+        machine.file(file, &format!("{word}\n"));
+        return answer(0, "");
+    }
     let script = String::from_utf8_lossy(&command.stdin).into_owned();
     let mut last = answer(0, "");
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -8,7 +8,7 @@ use std::path::Path;
 const TABLES: &str = "/run/nftables";
 
 pub fn ifup(machine: &FakeMachine, command: &Command) -> Output {
-    let ["ifup", "--force", name] = words(command)[..] else { return refuse(1, "ifup: unexpected arguments\n") };
+    let ["ifup", .., name] = words(command)[..] else { return refuse(1, "ifup: unexpected arguments\n") };
     let stanza = machine.text(&format!("/etc/network/interfaces.d/{name}"));
     if !stanza.contains(&format!("iface {name} ")) {
         return refuse(1, &format!("ifup: unknown interface {name}\n"));
@@ -46,6 +46,17 @@ pub fn ip(machine: &FakeMachine, command: &Command) -> Output {
             show(machine, &lines);
         }
         ["ip", "link", "delete", "dev", name] => delete(machine, name),
+        ["ip", "link", "add", "name", name, "type", "veth", "peer", "name", other] => {
+            for name in [name, other] {
+                machine.dir(&format!("/sys/class/net/{name}"));
+            }
+        }
+        ["ip", "link", "set", "dev", name, "master", bridge] => {
+            machine.dir(&format!("/sys/class/net/{bridge}/brif/{name}"));
+        }
+        ["ip", "link", "set", "dev", name, "up"] => {
+            machine.file(&format!("/sys/class/net/{name}/flags"), "0x1003\n");
+        }
         ["ip", "link", "set", "dev", name, "down"] => {
             machine.file(&format!("/sys/class/net/{name}/flags"), "0x1002\n");
         }
@@ -96,6 +107,10 @@ fn words(command: &Command) -> Vec<&str> {
 
 fn delete(machine: &FakeMachine, name: &str) {
     machine.disk().remove_tree(Path::new(&format!("/sys/class/net/{name}")));
+    let all = machine.disk().list(Path::new("/sys/class/net")).unwrap_or_default();
+    for bridge in all {
+        machine.disk().remove_tree(&Path::new("/sys/class/net").join(bridge).join("brif").join(name));
+    }
     let gone = format!("{name} ");
     let lines: Vec<String> = addresses(machine).into_iter().filter(|line| !line.starts_with(&gone)).collect();
     show(machine, &lines);
