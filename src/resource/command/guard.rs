@@ -71,13 +71,16 @@ impl Guard<'_> {
                 (Some(_), _) => Ok(Due::No),
             },
             Self::Watch(paths) => {
+                let mut coming = None;
                 for path in *paths {
                     needs.path(path.path(), "which the command watches", ask, sys)?;
-                    needs.coming(&Thing::Path(path.path().to_owned()), ask);
+                    let thing = Thing::Path(path.path().to_owned());
+                    coming = coming.or_else(|| ask.pending.coming(&thing).map(|_| changed(&path.0)));
+                    needs.coming(&thing, ask);
                 }
                 match since(stamp.as_deref(), own, &fingerprints(paths, sys)?) {
                     Since::Same if needs.met() => Ok(Due::No),
-                    Since::Same => due(needs, Some("before what it watches changes".to_owned())),
+                    Since::Same => due(needs, coming),
                     Since::Never => due(needs, None),
                     Since::Changed(what) => due(needs, Some(what)),
                 }
@@ -172,8 +175,12 @@ fn since(stamp: Option<&str>, own: Option<&str>, watched: &[(&str, String)]) -> 
         return Since::Changed("as it was before it was edited".to_owned());
     }
     let then: Vec<&str> = lines.collect();
-    let changed = watched.iter().find(|(path, digest)| !then.contains(&format!("watch {digest} {path}").as_str()));
-    changed.map_or(Since::Same, |(path, _)| Since::Changed(format!("before `{path}` changed")))
+    let other = watched.iter().find(|(path, digest)| !then.contains(&format!("watch {digest} {path}").as_str()));
+    other.map_or(Since::Same, |(path, _)| Since::Changed(changed(path)))
+}
+
+fn changed(path: &str) -> String {
+    format!("before `{path}` changed")
 }
 
 #[cfg(test)]
