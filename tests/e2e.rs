@@ -10,6 +10,7 @@
 )]
 mod e2e_accounts;
 mod e2e_apt;
+mod e2e_apt_killed;
 mod e2e_binary;
 mod e2e_cases;
 mod e2e_container;

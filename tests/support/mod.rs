@@ -9,6 +9,7 @@ pub mod here;
 pub mod item;
 pub mod killed;
 pub mod mortal;
+pub mod packages;
 pub mod place;
 pub mod pristine;
 pub mod pty;
