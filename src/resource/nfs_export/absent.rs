@@ -29,10 +29,11 @@ impl NfsExport {
                 Ok(Plan::in_sync())
             };
         }
-        let others: Vec<Export> = others(sys, &file, name)?.into_iter().map(|(_, export)| export).collect();
-        let left = before.as_deref().map(parse_exports).unwrap_or_default();
+        let mut others: Vec<Export> = others(sys, &file, name)?.into_iter().map(|(_, export)| export).collect();
+        // What is put back is somebody else's: whether its clients can be found is not ours to say.
+        others.extend(before.as_deref().map(parse_exports).unwrap_or_default());
         let exported = Exported::read(sys, name)?;
-        if before.is_none() && written.is_none() && surplus(&left, &others, &exported).is_empty() {
+        if before.is_none() && written.is_none() && surplus(&[], &others, &exported).is_empty() {
             return Ok(Plan::in_sync());
         }
         let change = match &before {
@@ -43,7 +44,7 @@ impl NfsExport {
         };
         let timeout = ask.timeout;
         let apply = move |sys: &dyn System| {
-            let export = || self.export(sys, timeout, &left, &others);
+            let export = || self.export(sys, timeout, &[], &others);
             if before.is_some() {
                 return kept::restore_for(&file, sys, export);
             }
