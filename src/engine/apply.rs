@@ -24,7 +24,7 @@ impl Visit<'_> {
             if tries == 0 {
                 self.remark(&plan)?;
             }
-            if plan.steps.is_empty() && plan.waiting.is_empty() && made.is_empty() {
+            if plan.steps.is_empty() && plan.waiting.is_empty() && plan.refused.is_empty() && made.is_empty() {
                 return self.end_all(&Outcome::InSync);
             }
             if plan.steps.is_empty() {
@@ -129,6 +129,10 @@ impl Visit<'_> {
         let unplaced = error.is_some() && differing.is_empty();
         for id in self.ids.clone() {
             let changes: Vec<Change> = made.iter().filter(|change| change.name == id.name).cloned().collect();
+            if let Some(outcome) = self.refused(last, &id) {
+                self.end(&id, outcome)?;
+                continue;
+            }
             let outcome = match (error, last.waiting.iter().find(|waiting| waiting.name == id.name)) {
                 (Some(error), _) if differing.contains(id.name.as_str()) || unplaced => {
                     self.course.failed.get_or_insert_with(|| id.clone());

@@ -114,7 +114,9 @@ impl<'a> Visit<'a> {
             self.course.changed = true;
         }
         for id in self.ids.clone() {
-            let outcome = if let Some(waiting) = plan.waiting.iter().find(|waiting| waiting.name == id.name) {
+            let outcome = if let Some(refused) = self.refused(&plan, &id) {
+                refused
+            } else if let Some(waiting) = plan.waiting.iter().find(|waiting| waiting.name == id.name) {
                 self.hold(waiting, &id);
                 // What needs no person's word is changed all the same.
                 self.tally.counts.changed += usize::from(differing.contains(id.name.as_str()));
@@ -154,7 +156,8 @@ impl<'a> Visit<'a> {
         let supplied: Vec<Thing> = plan.steps.iter().flat_map(|step| step.supplies.iter().cloned()).collect();
         self.course.pending.hold(supplied, &gate);
         for id in self.ids.clone() {
-            let outcome = if differing.contains(id.name.as_str()) { waits_for_gate(&gate) } else { Outcome::InSync };
+            let held = if differing.contains(id.name.as_str()) { waits_for_gate(&gate) } else { Outcome::InSync };
+            let outcome = self.refused(plan, &id).unwrap_or(held);
             self.end(&id, outcome)?;
         }
         Ok(true)
@@ -181,6 +184,13 @@ impl<'a> Visit<'a> {
             self.scope.sink.emit(Event::Remark { id, remark: remark.clone() })?;
         }
         Ok(())
+    }
+
+    /// Returns the end of a name that can't be made as asked.
+    pub(super) fn refused(&mut self, plan: &Plan<'_>, id: &Id) -> Option<Outcome> {
+        let error = plan.refusal(&id.name)?.clone();
+        self.course.failed.get_or_insert_with(|| id.clone());
+        Some(Outcome::Failed { error })
     }
 
     pub(super) fn fail(&mut self, error: Error) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `[[directory]]`: a directory with owner, group and mode.
 use super::need::{Needs, Ownership};
-use super::{Ask, Change, Plan, Remark, Resource, Step, Thing, Want, leftover, owned};
+use super::{Ask, Change, Plan, Refused, Remark, Resource, Step, Thing, Want, leftover, owned};
 use crate::error::{Error, Result};
 use crate::field::{AbsPath, Mode, Names, Principal};
 use crate::system::passwd::accounts;
@@ -47,11 +47,14 @@ impl Resource for Directory {
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
         let mut plan = Plan::in_sync();
+        let refused = |path: &AbsPath, error| Refused { name: path.0.clone(), error };
         match ask.want {
             Want::Present => {
                 let mut coming = BTreeSet::new();
                 for path in &self.path.0 {
-                    self.present(path, &mut coming, &mut plan, ask, sys)?;
+                    if let Err(error) = self.present(path, &mut coming, &mut plan, ask, sys) {
+                        plan.refused.push(refused(path, error));
+                    }
                 }
             }
             Want::Absent => {
@@ -60,13 +63,18 @@ impl Resource for Directory {
                 let mut paths: Vec<&AbsPath> = self.path.0.iter().collect();
                 paths.sort_by(|a, b| b.cmp(a));
                 for path in paths {
-                    absent(path, &mut going, &mut plan, ask, sys)?;
+                    if let Err(error) = absent(path, &mut going, &mut plan, ask, sys) {
+                        plan.refused.push(refused(path, error));
+                    }
                 }
             }
         }
         if plan.waiting.is_empty() {
             for path in &self.path.0 {
-                leftover::sweep(path.path(), &mut plan, sys)?;
+                let is_reached = plan.refusal(&path.0).is_none() && (ask.want == Want::Present || ask.ours(&path.0));
+                if is_reached {
+                    leftover::sweep(path.path(), &mut plan, sys)?;
+                }
             }
         }
         Ok(plan)
@@ -184,7 +192,12 @@ fn absent<'a>(
     ask: &Ask<'_>,
     sys: &dyn System,
 ) -> Result<()> {
-    let Some(there) = sys.capture(path.path())? else { return Ok(()) };
+    let there = match sys.capture(path.path()) {
+        // Nothing of ours can be where the way leads by now.
+        Err(_) if !ask.ours(&path.0) => return Ok(()),
+        there => there?,
+    };
+    let Some(there) = there else { return Ok(()) };
     let mut stays = |text: String| plan.remarks.push(Remark { name: path.0.clone(), text });
     if let Some(by) = ask.pending.needed_by(&Thing::Path(path.path().to_owned())) {
         stays(format!("kept: {by} stays and needs it"));

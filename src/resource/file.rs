@@ -74,7 +74,11 @@ impl Resource for File {
     }
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
-        let is = sys.look(self.path.path())?;
+        let is = match sys.look(self.path.path()) {
+            // Nothing of ours can be where the way leads by now.
+            Err(_) if ask.want == Want::Absent && !self.is_ours(ask, sys)? => return Ok(Plan::in_sync()),
+            is => is?,
+        };
         let mut plan = match ask.want {
             Want::Absent => self.check_absent(is, ask, sys)?,
             Want::Present => self.check_present(is, ask, sys)?,

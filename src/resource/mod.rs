@@ -32,7 +32,7 @@ pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Known, Want};
 pub use kind::{KINDS, Kind, Mistake, kind};
 pub use pending::{Missing, Pending, Thing};
-pub use plan::{Apply, Change, Plan, Remark, Step, Tell, Waiting};
+pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};
 
 use crate::error::Result;
 use crate::system::System;

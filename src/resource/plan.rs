@@ -1,6 +1,6 @@
 //! What `check` returns: the steps that lead to what is asked, what waits for a person, and what there is to say.
 use super::pending::Thing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::system::System;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ pub struct Plan<'a> {
     pub remarks: Vec<Remark>,
     /// In a destroy: it stays, and needs these, and perhaps more that it does not name.
     pub needed: Vec<Thing>,
+    /// Names that can't be made as asked; the others are made all the same.
+    pub refused: Vec<Refused>,
 }
 
 /// Some changes and what makes them true.
@@ -73,6 +75,15 @@ pub struct Waiting {
     pub supplies: Vec<Thing>,
 }
 
+/// A name that can't be brought to what is asked as things stand, while others of its resource can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which of the resource's names.
+    pub name: String,
+    /// Why.
+    pub error: Error,
+}
+
 /// Something to say about a name that is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
@@ -86,6 +97,11 @@ impl<'a> Plan<'a> {
     /// Returns a plan of nothing: in sync.
     pub fn in_sync() -> Self {
         Self::default()
+    }
+
+    /// Returns why a name can't be made as asked.
+    pub fn refusal(&self, name: &str) -> Option<&Error> {
+        self.refused.iter().find(|refused| refused.name == name).map(|refused| &refused.error)
     }
 
     /// Returns a plan of one step.

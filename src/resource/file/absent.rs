@@ -42,6 +42,11 @@ impl File {
         }
     }
 
+    /// Returns whether we made it, or keep what was there before us.
+    pub(super) fn is_ours(&self, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
+        Ok(ask.ours(&self.path.0) || kept::copy_of(self.path.path(), sys)?.is_some())
+    }
+
     /// Returns whether what stands there is what our last change put there.
     fn is_what_we_wrote(&self, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
         let path = self.path.path();
