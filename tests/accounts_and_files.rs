@@ -57,7 +57,10 @@ fn a_validator_that_refuses_leaves_the_old_file_and_no_copy_in_its_place() {
     machine.file("/etc/checked", "old\n");
     let file = item("file", json!({ "path": "/etc/checked", "content": "new\n", "validate": ["false", "-c"] }));
     let said = apply(file, &machine);
-    assert!(said[0].starts_with("file:/etc/checked failed: running `false -c /etc/.checked."), "{said:?}");
+    assert!(
+        said[0].starts_with("file:/etc/checked failed: writing `/etc/checked`: running `false -c /etc/.checked."),
+        "{said:?}"
+    );
     assert_eq!(machine.text("/etc/checked"), "old\n");
     assert_eq!(machine.list(Path::new("/etc")).unwrap().iter().filter(|name| *name != "checked").count(), {
         FakeMachine::debian().list(Path::new("/etc")).unwrap().len()

@@ -81,7 +81,7 @@ fn files_and_directories_come_through_a_kill_at_every_call() {
     lab.put(Path::new(env!("CARGO_BIN_EXE_provision")), "/usr/local/bin/provision");
     lab.write("/root/t.toml", RECIPE);
     let sweep = |command: &str, first: &str| {
-        let before = format!("before() {{ {BEFORE}\n{first} }}");
+        let before = format!("before() {{ {BEFORE}\n{first}\n}}");
         let killed = lab.sh(&format!("{SAY}\n{before}\nset -- {command}\n{SWEEP}"));
         let killed: u32 = killed.trim().parse().expect("a number of kills");
         println!("{command}: killed at each of {killed} calls, and run again");

@@ -1,14 +1,13 @@
 //! Root writes where a user swaps directories, links and names under its hands: nothing of root's is read, written or given
 //! away. The user is a process of its own, with the rights of one.
 use crate::lab::on_a_disposable_machine;
+use crate::support::here::item;
 use crate::support::recorder::Recorder;
 use provision::engine::{Course, Mode, Scope, converge};
-use provision::id::Machine;
-use provision::item::{Item, JobItem};
-use provision::resource::{Known, Want};
+use provision::resource::Known;
 use provision::system::{Body, NewFile, Real, System};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -264,25 +263,11 @@ fn is_given_away(path: &Path) -> bool {
 }
 
 /// Applies a file of these fields and returns what was changed.
-fn apply(fields: serde_json::Value, sys: &dyn System) -> Vec<String> {
-    let item = Item::receive(JobItem {
-        machine: Machine::Host,
-        kind: "file".to_owned(),
-        fields,
-        phase: None,
-        gate: None,
-        want: Want::Present,
-        timeout: Duration::from_mins(1),
-        retries: 0,
-        source: None,
-        secret: BTreeSet::new(),
-        unknown: BTreeSet::new(),
-        digest: String::new(),
-        place: String::new(),
-    });
+fn apply(fields: &serde_json::Value, sys: &dyn System) -> Vec<String> {
+    let item = item("file", fields);
     let (known, sink) = (Known::default(), Recorder::default());
     let scope = Scope { mode: Mode::Apply, destroy: false, known: &known, sys, sink: &sink, turn: None, only: &[] };
-    converge(&[item.unwrap()], scope, &mut Course::default()).unwrap();
+    converge(&[item], scope, &mut Course::default()).unwrap();
     sink.changes()
 }
 
@@ -310,7 +295,7 @@ fn nobody_can_read_a_secret_at_any_moment_of_its_writing() {
             sys.write(&root.join("key"), &NewFile { mode: 0o640, ..secret }, &|_| Ok(())).unwrap();
             let fields =
                 serde_json::json!({ "path": "/srv/secret/key", "owner": 65534, "group": USER, "mode": "0600" });
-            let said = apply(fields, &sys);
+            let said = apply(&fields, &sys);
             assert_eq!(said.len(), 3, "{number}: {said:?}");
         }
         drop(reader);

@@ -245,7 +245,7 @@ impl FakeMachine {
         })?;
         if let Err(error) = approve(&beside) {
             self.disk().remove_tree(&beside);
-            return Err(error);
+            return Err(error.during(attempt()));
         }
         self.mutate(|| self.disk().rename(&beside, path).attempt(attempt))
     }
