@@ -17,3 +17,4 @@ pub mod recipe;
 pub mod report;
 pub mod resource;
 pub mod system;
+mod wildcard;

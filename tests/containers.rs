@@ -1,36 +1,18 @@
 //! What a container's edit does that a case can't say: what needs a person's word beside what needs none.
 use crate::support::contract::{apply, run};
 use crate::support::fake::FakeMachine;
+use crate::support::item::job;
 use crate::support::recorder::Recorder;
 use provision::engine::{Course, Mode, Scope, Tally, converge};
-use provision::id::Machine;
 use provision::item::{Item, JobItem};
-use provision::resource::{Known, Want};
-use serde_json::json;
-use std::time::Duration;
+use provision::resource::Known;
+use serde_json::{Value, json};
 
 /// A container of that memory, with nesting or without.
 fn container(memory: &str, nesting: bool) -> Vec<Item> {
     let fields = json!({ "id": 202, "hostname": "mike", "template": "debian-12.tar.zst", "memory": memory,
                          "features": { "nesting": nesting } });
-    vec![
-        Item::receive(JobItem {
-            machine: Machine::Host,
-            kind: "container".to_owned(),
-            digest: fields.to_string(),
-            fields,
-            phase: None,
-            gate: None,
-            want: Want::Present,
-            timeout: Duration::from_mins(1),
-            retries: 0,
-            source: None,
-            secret: std::collections::BTreeSet::new(),
-            unknown: std::collections::BTreeSet::new(),
-            place: String::new(),
-        })
-        .unwrap(),
-    ]
+    vec![beside("container", fields)]
 }
 
 fn host_with(items: &[Item], known: &mut Known) -> FakeMachine {
@@ -50,11 +32,9 @@ fn planned(items: &[Item], known: &Known, machine: &FakeMachine) -> Tally {
     converge(items, scope, &mut Course::default()).unwrap()
 }
 
-/// A resource beside the container, as a recipe that made it knows it.
-fn beside(kind: &str, fields: serde_json::Value) -> Item {
-    let mut item = container("512MiB", false).remove(0).job;
-    (item.kind, item.digest, item.fields) = (kind.to_owned(), fields.to_string(), fields);
-    Item::receive(item).unwrap()
+/// A resource as a recipe that made it knows it.
+fn beside(kind: &str, fields: Value) -> Item {
+    Item::receive(JobItem { digest: fields.to_string(), ..job(kind, fields) }).unwrap()
 }
 
 const WAITS: &str =

@@ -1,10 +1,10 @@
 //! The container kind through the driver of Proxmox, on a stand-in for `pct` that runs real containers (tests/support/pct).
 use crate::lab::{Lab, on_a_furnished_machine};
 use crate::support::contract::{apply, run};
+use crate::support::item::job;
 use crate::support::watched::Watched;
 use provision::container::driver;
 use provision::engine::Mode;
-use provision::id::Machine;
 use provision::item::{Item, JobItem};
 use provision::resource::{Known, Want};
 use provision::system::{Command, System};
@@ -75,22 +75,8 @@ impl Node {
     }
 
     fn items(&self, want: Want) -> Vec<Item> {
-        let job = JobItem {
-            machine: Machine::Host,
-            kind: "container".to_owned(),
-            fields: self.fields.clone(),
-            phase: None,
-            gate: None,
-            want,
-            timeout: Duration::from_mins(5),
-            retries: 0,
-            source: None,
-            secret: std::collections::BTreeSet::new(),
-            unknown: std::collections::BTreeSet::new(),
-            digest: self.fields.to_string(),
-            place: String::new(),
-        };
-        vec![Item::receive(job).unwrap()]
+        let job = JobItem { want, digest: self.fields.to_string(), ..job("container", self.fields.clone()) };
+        vec![Item::receive(JobItem { timeout: Duration::from_mins(5), ..job }).unwrap()]
     }
 
     /// Applies what the plan names, and sees that nothing but `ends` is left.

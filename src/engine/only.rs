@@ -1,20 +1,11 @@
 //! Patterns of ids: what `--only` names.
 use crate::id::Id;
+use crate::wildcard::fits;
 
 /// Returns whether a pattern with `*` and `?` names the id; `host/` may be left out.
 pub fn matches(glob: &str, id: &Id) -> bool {
-    fn fits(glob: &[u8], text: &[u8]) -> bool {
-        match (glob.first(), text.first()) {
-            (None, None) => true,
-            (Some(b'*'), _) => fits(&glob[1..], text) || (!text.is_empty() && fits(glob, &text[1..])),
-            (Some(b'?'), Some(_)) => fits(&glob[1..], &text[1..]),
-            (Some(a), Some(b)) if a == b => fits(&glob[1..], &text[1..]),
-            _ => false,
-        }
-    }
     let whole = id.to_string();
-    fits(glob.as_bytes(), whole.as_bytes())
-        || whole.strip_prefix("host/").is_some_and(|local| fits(glob.as_bytes(), local.as_bytes()))
+    fits(glob, &whole) || whole.strip_prefix("host/").is_some_and(|local| fits(glob, local))
 }
 
 #[cfg(test)]

@@ -77,17 +77,7 @@ pub struct VersionGlob(pub String);
 impl VersionGlob {
     /// Returns whether it fits a version as a whole.
     pub fn fits(&self, version: &str) -> bool {
-        fits(self.0.as_bytes(), version.as_bytes())
-    }
-}
-
-fn fits(glob: &[u8], text: &[u8]) -> bool {
-    match (glob.first(), text.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => fits(&glob[1..], text) || (!text.is_empty() && fits(glob, &text[1..])),
-        (Some(b'?'), Some(_)) => fits(&glob[1..], &text[1..]),
-        (Some(a), Some(b)) if a == b => fits(&glob[1..], &text[1..]),
-        _ => false,
+        crate::wildcard::fits(&self.0, version)
     }
 }
 
