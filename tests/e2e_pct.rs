@@ -208,7 +208,10 @@ impl Node {
         other.fields["id"] = json!(302);
         other.fields["network"] = json!([]);
         other.fields["mounts"] = json!([]);
-        *other.sys.cut.lock().unwrap() = Some(("create 302", Duration::from_millis(300)));
+        // Nobody writes into it: the unpacking waits until it is killed.
+        other.fields["template"] = json!("/srv/slow.tar.zst");
+        self.host(&["mkfifo", "/srv/slow.tar.zst"]);
+        *other.sys.cut.lock().unwrap() = Some(("create 302", Duration::from_secs(1)));
         let items = other.items(Want::Present);
         let failed = apply(&items, &mut other.known, &other.sys).unwrap();
         assert!(failed.ends()[0].contains("failed: running `/usr/sbin/pct create 302"), "{:?}", failed.ends());
@@ -217,6 +220,7 @@ impl Node {
 
         let foreign = run(&items, Mode::Plan, &Known::default(), &other.sys).unwrap();
         assert!(foreign.ends()[0].contains("waiting: a killed run of somebody else"), "{:?}", foreign.ends());
+        self.host(&["ln", "-f", TEMPLATE, "/srv/slow.tar.zst"]);
         other.known.claims.values_mut().for_each(|claim| claim.made = true);
         other.sys.facts().forget();
         let made = apply(&items, &mut other.known, &other.sys).unwrap();

@@ -228,6 +228,10 @@ impl System for Mortal {
         self.write_call("mount", bind.target, |real| real.bind_into(bind))
     }
     fn run(&self, command: &Command) -> Result<Output> {
+        // How often systemd is asked while a unit settles is not the same each time: no point is counted from there.
+        if command.argv.starts_with(&["systemctl".to_owned(), "show".to_owned()]) {
+            return self.real.run(command);
+        }
         self.call(command.shown(), Middle::Timed, |_| self.real.run(command))
     }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {

@@ -95,7 +95,12 @@ pub(super) fn hides_anything(sys: &dyn System) -> Result<bool> {
 pub(super) fn text(sys: &dyn System, path: &Path) -> Result<String> {
     match sys.read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || is_going(&error) => Ok(String::new()),
         Err(error) => Err(error).attempt(|| format!("reading `{}`", path.display())),
     }
+}
+
+/// The kernel has no answer of an interface that is being taken away.
+fn is_going(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EINVAL | nix::libc::ENODEV))
 }
