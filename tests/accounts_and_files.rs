@@ -224,3 +224,24 @@ fn fields_that_contradict_each_other_are_mistakes() {
         assert_eq!(mistakes("user", fields.clone()), keys, "{fields}");
     }
 }
+
+/// The kernel reads mode and group one after the other, so no race can show this on a real machine for certain.
+#[test]
+fn a_file_that_changes_hands_is_at_no_moment_open_to_who_should_not_have_it() {
+    for stop in 0..12 {
+        let machine = FakeMachine::debian();
+        machine.file("/srv/key", "secret");
+        let path = std::path::Path::new("/srv/key");
+        machine.chmod(path, 0o640).unwrap();
+        machine.kill_at(Some(stop));
+        let fields = json!({ "path": "/srv/key", "owner": 65534, "group": 54321, "mode": "0604" });
+        let going = || apply(item("file", fields), &machine);
+        let _killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(going));
+        machine.kill_at(None);
+        let is = machine.lstat(path).unwrap().unwrap();
+        let seen = (is.uid, is.gid, is.mode);
+        let before = [(0, 0, 0o640), (0, 0, 0o600)];
+        let after = [(65534, 54321, 0o600), (65534, 54321, 0o604)];
+        assert!(before.contains(&seen) || after.contains(&seen), "killed at {stop}: {seen:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// The lock of a state directory; it goes with the process, however that ends.
 #[derive(Debug)]
@@ -28,6 +28,16 @@ pub struct Holder {
     pub command: String,
 }
 
+impl Holder {
+    fn is_dead(&self) -> bool {
+        let pid = i32::try_from(self.pid).map(nix::unistd::Pid::from_raw);
+        pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH))
+    }
+}
+
+/// How long what a killed run was starting may take to let go of its lock.
+const DYING: Duration = Duration::from_secs(2);
+
 /// Why the lock was not had.
 #[derive(Debug)]
 pub enum LockError {
@@ -42,13 +52,24 @@ impl Lock {
     pub fn take(state_dir: &Path, command: &str, now: SystemTime) -> Result<Self, LockError> {
         store::make_state_dir(state_dir)?;
         let path = state_dir.join("lock");
-        let file = store::open_ours(&path)?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => return Err(LockError::Held(read_holder(&mut file))),
-            Err((_, error)) => {
-                return Err(Error::new(format!("locking `{}`", path.display())).because(&error).into());
-            }
+        let mut file = store::open_ours(&path)?;
+        let begun = Instant::now();
+        let mut file = loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => break file,
+                Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+                    let holder = read_holder(&mut file);
+                    // A program that was being started when its parent was killed has the lock until it is itself.
+                    if begun.elapsed() > DYING || !holder.as_ref().is_some_and(Holder::is_dead) {
+                        return Err(LockError::Held(holder));
+                    }
+                    file
+                }
+                Err((_, error)) => {
+                    return Err(Error::new(format!("locking `{}`", path.display())).because(&error).into());
+                }
+            };
+            std::thread::sleep(Duration::from_millis(10));
         };
         let holder = Holder { pid: std::process::id(), since: rfc3339(now), command: command.to_owned() };
         let text = serde_json::to_string(&holder).unwrap_or_default();
@@ -103,7 +124,22 @@ impl From<LockError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test writes down who held it")]
+    fn what_a_killed_run_was_starting_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path(), "apply", noon()).unwrap();
+        let gone = Holder { pid: 0x7fff_fff0, since: String::new(), command: "apply".to_owned() };
+        std::fs::write(dir.path().join("lock"), serde_json::to_string(&gone).unwrap()).unwrap();
+        let going = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(lock);
+        });
+        assert!(Lock::take(dir.path(), "plan", noon()).is_ok());
+        going.join().unwrap();
+    }
 
     fn noon() -> SystemTime {
         UNIX_EPOCH + Duration::from_hours(498_660)

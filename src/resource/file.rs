@@ -74,14 +74,13 @@ impl Resource for File {
     }
 
     fn check<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
-        let is = match sys.look(self.path.path()) {
-            // Nothing of ours can be where the way leads by now.
-            Err(_) if ask.want == Want::Absent && !self.is_ours(ask, sys)? => return Ok(Plan::in_sync()),
-            is => is?,
-        };
         let mut plan = match ask.want {
-            Want::Absent => self.check_absent(is, ask, sys)?,
-            Want::Present => self.check_present(is, ask, sys)?,
+            Want::Absent => match sys.look(self.path.path()) {
+                // Nothing of ours can be where the way leads by now.
+                Err(_) if !self.is_ours(ask, sys)? => return Ok(Plan::in_sync()),
+                is => self.check_absent(is?, ask, sys)?,
+            },
+            Want::Present => self.check_present(ask, sys)?,
         };
         if plan.waiting.is_empty() {
             leftover::sweep(self.path.path(), &mut plan, sys)?;
@@ -129,7 +128,13 @@ impl Resource for File {
 }
 
 impl File {
-    fn check_present<'a>(&'a self, is: Option<Stat>, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+    fn check_present<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
+        let asked = self.asked(ask)?;
+        let found = match &asked {
+            Some(Content::Bytes { bytes, .. }) if !self.once => sys.look_into(self.path.path(), bytes.len() as u64)?,
+            _ => sys.look(self.path.path())?.map(|is| (is, None)),
+        };
+        let (is, bytes) = found.map_or((None, None), |(is, bytes)| (Some(is), bytes));
         match is.map(|is| is.kind) {
             Some(_) if self.once => return Ok(Plan::in_sync()),
             Some(FileKind::Directory) => {
@@ -141,9 +146,9 @@ impl File {
             }
             Some(FileKind::File | FileKind::Link) | None => {}
         }
-        match (&self.link, self.asked(ask)?) {
+        match (&self.link, asked) {
             (Some(target), _) => self.check_link(target, is, ask, sys),
-            (None, Some(content)) => self.check_content(content, is, ask, sys),
+            (None, Some(content)) => self.check_content(content, is, bytes.as_deref(), ask, sys),
             (None, None) => self.check_metadata(is, ask, sys),
         }
     }
@@ -165,6 +170,7 @@ impl File {
         &'a self,
         content: Content<'_>,
         is: Option<Stat>,
+        bytes: Option<&[u8]>,
         ask: &Ask<'_>,
         sys: &dyn System,
     ) -> Result<Plan<'a>> {
@@ -172,7 +178,7 @@ impl File {
         let owner = self.ownership().planned(&mut needs, ask, sys)?;
         let mode = self.mode(ask);
         let same = match is {
-            Some(is) if is.kind == FileKind::File => content.is_in(&self.path, is.size, sys)?,
+            Some(is) if is.kind == FileKind::File => content.is_in(&self.path, bytes, sys)?,
             _ => false,
         };
         let mut plan = Plan::in_sync();

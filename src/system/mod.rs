@@ -156,6 +156,17 @@ pub trait System: Send + Sync {
     fn look(&self, path: &Path) -> Result<Option<Stat>>;
     /// Returns what stands at `path` with what it holds, `None` where nothing does. An error as `look` has it.
     fn capture(&self, path: &Path) -> Result<Option<Captured>>;
+    /// Returns what stands at `path` as `look` does, with its bytes where it is a file of exactly that size.
+    fn look_into(&self, path: &Path, size: u64) -> Result<Option<(Stat, Option<Vec<u8>>)>> {
+        let Some(stat) = self.look(path)? else { return Ok(None) };
+        if stat.kind != FileKind::File || stat.size != size {
+            return Ok(Some((stat, None)));
+        }
+        Ok(self.capture(path)?.map(|there| match there.body {
+            Body::File(bytes) => (there.stat, Some(bytes)),
+            Body::Directory(_) | Body::Link(_) | Body::Other => (there.stat, None),
+        }))
+    }
 
     /// Puts a whole file in place: temporary beside it with owner and mode set, fsync, `approve` (given a path that leads
     /// to the temporary; an error leaves the old file), rename, fsync of the directory. A file that is replaced leaves its

@@ -71,17 +71,16 @@ impl File {
 }
 
 impl Content<'_> {
-    /// Returns whether a file of that size holds it; the file is read only where the size fits.
-    pub(super) fn is_in(&self, path: &AbsPath, size: u64, sys: &dyn System) -> Result<bool> {
-        let is = |same: &dyn Fn(&[u8]) -> bool| {
-            let there = sys.capture(path.path())?;
-            Ok(there.is_some_and(|there| matches!(there.body, Body::File(bytes) if same(&bytes))))
-        };
-        match self {
-            Self::Bytes { bytes, .. } => Ok(bytes.len() as u64 == size && is(&|there| there == *bytes)?),
-            Self::Url { sha256, .. } => is(&|there| self::sha256(there) == *sha256),
-            Self::Unknown => Ok(false),
-        }
+    /// Returns whether the file holds it; `there` are its bytes where its size fits.
+    pub(super) fn is_in(&self, path: &AbsPath, there: Option<&[u8]>, sys: &dyn System) -> Result<bool> {
+        Ok(match self {
+            Self::Bytes { bytes, .. } => there == Some(*bytes),
+            Self::Url { sha256, .. } => {
+                let there = sys.capture(path.path())?.map(|there| there.body);
+                matches!(there, Some(Body::File(bytes)) if self::sha256(&bytes) == *sha256)
+            }
+            Self::Unknown => false,
+        })
     }
 
     pub(super) fn is_unknown(&self) -> bool {

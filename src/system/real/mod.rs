@@ -62,6 +62,10 @@ impl System for Real {
         capture::capture(path)
     }
 
+    fn look_into(&self, path: &Path, size: u64) -> Result<Option<(Stat, Option<Vec<u8>>)>> {
+        capture::look_into(path, size)
+    }
+
     fn write(&self, path: &Path, file: &NewFile<'_>, approve: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
         write::write(path, file, approve)
     }
