@@ -1,33 +1,14 @@
 //! What files and accounts do that a case can't say: refusals halfway, what waits, what a person named, and mistakes.
 use crate::support::fake::FakeMachine;
+use crate::support::item::item;
 use crate::support::recorder::Recorder;
 use provision::engine::{Course, Mode, Scope, converge};
 use provision::id::{Id, Machine};
-use provision::item::{Item, JobItem};
-use provision::resource::{Claim, Known, Thing, Want, kind};
+use provision::item::Item;
+use provision::resource::{Claim, Known, Thing, kind};
 use provision::system::{Command, System};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
-
-fn item(kind: &str, fields: Value) -> Item {
-    Item::receive(JobItem {
-        machine: Machine::Host,
-        kind: kind.to_owned(),
-        fields,
-        phase: None,
-        gate: None,
-        want: Want::Present,
-        timeout: Duration::from_mins(1),
-        retries: 0,
-        source: None,
-        secret: std::collections::BTreeSet::new(),
-        unknown: std::collections::BTreeSet::new(),
-        digest: String::new(),
-        place: String::new(),
-    })
-    .unwrap()
-}
 
 fn run(item: Item, scope: (Mode, bool), known: &Known, machine: &FakeMachine, course: &mut Course) -> Vec<String> {
     let sink = Recorder::default();
@@ -225,7 +206,6 @@ fn fields_that_contradict_each_other_are_mistakes() {
     }
 }
 
-/// The kernel reads mode and group one after the other, so no race can show this on a real machine for certain.
 #[test]
 fn a_file_that_changes_hands_is_at_no_moment_open_to_who_should_not_have_it() {
     for stop in 0..12 {

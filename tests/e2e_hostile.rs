@@ -1,6 +1,10 @@
 //! Root writes where a user swaps directories, links and names under its hands: nothing of root's is read, written or given
 //! away. The user is a process of its own, with the rights of one.
 use crate::lab::on_a_disposable_machine;
+use crate::support::here::item;
+use crate::support::recorder::Recorder;
+use provision::engine::{Course, Mode, Scope, converge};
+use provision::resource::Known;
 use provision::system::{Body, NewFile, Real, System};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::BTreeMap;
@@ -258,6 +262,15 @@ fn is_given_away(path: &Path) -> bool {
     content == SECRET && (is.uid(), is.mode() & 0o777) != (0, 0o600)
 }
 
+/// Applies a file of these fields and returns what was changed.
+fn apply(fields: &serde_json::Value, sys: &dyn System) -> Vec<String> {
+    let item = item("file", fields);
+    let (known, sink) = (Known::default(), Recorder::default());
+    let scope = Scope { mode: Mode::Apply, destroy: false, known: &known, sys, sink: &sink, turn: None, only: &[] };
+    converge(&[item], scope, &mut Course::default()).unwrap();
+    sink.changes()
+}
+
 #[test]
 fn nobody_can_read_a_secret_at_any_moment_of_its_writing() {
     on_a_disposable_machine("e2e_hostile::nobody_can_read_a_secret_at_any_moment_of_its_writing", &[], || {
@@ -276,6 +289,14 @@ fn nobody_can_read_a_secret_at_any_moment_of_its_writing() {
                 // Given to somebody else, with what is the group's in one order or the other.
                 sys.write(&at, &NewFile { gid: USER, ..secret }, &|_| Ok(())).unwrap();
             }
+        }
+        // Only owner and mode: the old mode is not for the new group, nor the new one for the old.
+        for number in 0..5_000 {
+            sys.write(&root.join("key"), &NewFile { mode: 0o640, ..secret }, &|_| Ok(())).unwrap();
+            let fields =
+                serde_json::json!({ "path": "/srv/secret/key", "owner": 65534, "group": USER, "mode": "0600" });
+            let said = apply(&fields, &sys);
+            assert_eq!(said.len(), 3, "{number}: {said:?}");
         }
         drop(reader);
         let was_read = std::fs::read_to_string(root.join("home/was-read")).ok();

@@ -22,7 +22,7 @@ use content::Content;
 /// can have put there. A file or link that was there before us is copied to the state directory before it is first
 /// overwritten, with owner, mode, ACL and extended attributes, and put back once the file is absent. A file that is
 /// rewritten keeps its ACL and extended attributes (not its capabilities) as long as its owner stays; other names
-/// (hard links) of it keep what they had. Absent: removed if it still is what we wrote, else kept and said.
+/// (hard links) of it keep what they had. One that changes hands and loses rights at once is rewritten as well. Absent: removed if it still is what we wrote, else kept and said.
 ///
 /// ```toml
 /// [[file]]

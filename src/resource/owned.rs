@@ -12,6 +12,11 @@ pub(crate) fn set(path: &Path, is: Stat, (uid, gid): (u32, u32), mode: Option<u3
         let common = is.mode & mode.unwrap_or(is.mode) & 0o777;
         if common != is.mode & 0o777 {
             sys.chmod(path, common)?;
+            // Who is just opening a file may have seen its old mode and be asked for its new group: another file never
+            // had that mode.
+            if is.kind == FileKind::File {
+                sys.copy(path, path)?;
+            }
         }
         sys.chown(path, uid, gid)?;
     }
