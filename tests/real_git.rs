@@ -2,6 +2,7 @@
 mod network;
 mod server;
 mod states;
+mod torn;
 mod users;
 
 use crate::support::case::Case;

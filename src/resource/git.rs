@@ -7,6 +7,7 @@ mod leave;
 mod obstacle;
 mod program;
 mod remote;
+mod torn;
 
 use self::checkout::{Checkout, Found};
 use self::obstacle::Obstacle;
@@ -32,6 +33,9 @@ use std::path::PathBuf;
 /// reset or overwritten: changes that are not committed, a rebase or merge that was not ended, an `index.lock`, a branch that
 /// has diverged, a commit on no branch, a directory that is something else or somebody else's. Files that git does not know
 /// or ignores stay. One that is not ours and differs waits for `--adopt`.
+///
+/// Where a run was killed while its git went from one commit to another, the next one takes back what that git wrote and goes
+/// on; a file that somebody has changed since waits as ever.
 ///
 /// git runs as `user`, with that user's configuration; nobody is asked for a password, and no hook runs. root's git works
 /// neither in a checkout of somebody else nor below a user's directory. A proxy is what git's configuration says:
@@ -115,10 +119,15 @@ impl Git {
         let program = self.program(ask);
         let mut needs = Needs::default();
         let owner = self.strange_owner(&checkout.stat, ask, sys)?;
-        let differs = self.differences(checkout, &program, sys, |sys| {
+        let mut ready = |sys: &dyn System| {
             self.needs(&mut needs, ask, sys)?;
             Ok(needs.met() && owner.is_none())
-        })?;
+        };
+        let torn = match program.note(sys)? {
+            Some(note) if ready(sys)? => Some(program.torn(sys, checkout, &note)?),
+            _ => None,
+        };
+        let differs = self.differences(checkout, torn.as_ref(), &program, sys, &mut ready)?;
         if differs.changes.is_empty() && differs.obstacle.is_none() && owner.is_none() {
             return Ok(Plan::in_sync());
         }
@@ -142,7 +151,11 @@ impl Git {
         let changes = differs.changes.iter().cloned().map(|change| change.after(needs.after.clone())).collect();
         let depth = checkout.shallow.then(|| self.depth.unwrap_or(1));
         let has_origin = checkout.url.is_some();
-        let apply = move |sys: &dyn System| self.advance(&program, &differs, has_origin, depth, sys);
+        let apply = move |sys: &dyn System| {
+            torn.iter().try_for_each(|torn| program.mend(sys, torn))?;
+            let done = self.advance(&program, &differs, has_origin, depth, sys);
+            program.ended(sys, done)
+        };
         Ok(Plan::step(Step::new(changes, apply).supplies(self.supplies()).opaque()))
     }
 
@@ -201,6 +214,7 @@ impl Git {
             host: self.url.web_host(),
             credential: self.credential.as_ref().map(|credential| credential.0.clone()),
             timeout: ask.timeout,
+            in_place: true,
         }
     }
 

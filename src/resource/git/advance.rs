@@ -17,6 +17,7 @@ impl Git {
         depth: Option<u32>,
         sys: &dyn System,
     ) -> Result<()> {
+        program.going_to(sys, "HEAD")?;
         let from = if differs.url { &self.url.0 } else { "origin" };
         // Another repository may have something else under the name of a branch or tag.
         let renewed = differs.url && self.reference.as_ref().is_some_and(|reference| !reference.is_commit());
@@ -39,9 +40,7 @@ impl Git {
             (Some((reference, fetched)), _) if program.status(sys, Submodules::Ignored)?.changed.is_empty() => {
                 program.check_out(sys, reference, &fetched)
             }
-            (None, Some(commit)) => {
-                program.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", commit]).map(drop)
-            }
+            (None, Some(commit)) => program.go_on(sys, commit),
             _ => Ok(()),
         }
     }
@@ -51,28 +50,37 @@ impl Program {
     /// Checks out what was fetched. A branch goes on to origin's commit where nothing of its own is in the way.
     pub(super) fn check_out(&self, sys: &dyn System, asked: &GitRef, fetched: &Fetched) -> Result<()> {
         // Not even what git ignores is overwritten: it may be the only copy of somebody's settings.
-        let checkout =
-            |arguments: &[&str]| self.run(sys, &[&["checkout", "--no-overwrite-ignore"], arguments].concat()).map(drop);
+        let checkout = |target: &str, arguments: &[&str]| {
+            self.going_to(sys, target)?;
+            self.run(sys, &[&["checkout", "--no-overwrite-ignore"], arguments].concat()).map(drop)
+        };
         match fetched {
-            Fetched::Commit => checkout(&["--detach", &asked.0]),
-            Fetched::Tag => checkout(&["--detach", &format!("refs/tags/{asked}")]),
+            Fetched::Commit => checkout(&asked.0, &["--detach", &asked.0]),
+            Fetched::Tag => {
+                let tag = format!("refs/tags/{asked}");
+                checkout(&tag, &["--detach", &tag])
+            }
             Fetched::Branch => {
                 let theirs = format!("refs/remotes/origin/{asked}");
-                if !self.has(sys, &format!("refs/heads/{asked}"))? {
-                    checkout(&["--no-track", "-b", &asked.0, &theirs])?;
+                let ours = format!("refs/heads/{asked}");
+                if !self.has(sys, &ours)? {
+                    checkout(&theirs, &["--no-track", "-b", &asked.0, &theirs])?;
                     // So that `git pull` knows where from, also where origin's other branches are not fetched.
                     self.run(sys, &["config", &format!("branch.{asked}.remote"), "origin"])?;
-                    self.run(sys, &["config", &format!("branch.{asked}.merge"), &format!("refs/heads/{asked}")])?;
+                    self.run(sys, &["config", &format!("branch.{asked}.merge"), &ours])?;
                     return Ok(());
                 }
-                checkout(&[&asked.0, "--"])?;
+                checkout(&ours, &[&asked.0, "--"])?;
                 match self.relation(sys, Some("HEAD"), &theirs)? {
-                    Relation::Behind => {
-                        self.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", &theirs]).map(drop)
-                    }
+                    Relation::Behind => self.go_on(sys, &theirs),
                     Relation::Ahead | Relation::Diverged => Ok(()),
                 }
             }
         }
+    }
+    /// Moves the branch that is checked out forward.
+    fn go_on(&self, sys: &dyn System, target: &str) -> Result<()> {
+        self.going_to(sys, target)?;
+        self.run(sys, &["merge", "--ff-only", "--no-overwrite-ignore", target]).map(drop)
     }
 }

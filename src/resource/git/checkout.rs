@@ -154,6 +154,24 @@ impl Checkout {
         self.there(sys, "index.lock")
     }
 
+    /// Returns the lock files of whatever writes it, or was killed while it did.
+    pub(super) fn locks(&self, sys: &dyn System) -> Result<Vec<PathBuf>> {
+        let mut directories = vec![self.directory.clone()];
+        let mut locks = Vec::new();
+        while let Some(directory) = directories.pop() {
+            for name in listed(sys, &directory).attempt(|| format!("reading `{}`", directory.display()))? {
+                let path = directory.join(&name);
+                if path.extension().is_some_and(|extension| extension == "lock") {
+                    locks.push(path);
+                } else if directory != self.directory || ["info", "refs"].contains(&name.as_str()) {
+                    let is = sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?;
+                    directories.extend(is.filter(|is| is.kind == FileKind::Directory).map(|_| path));
+                }
+            }
+        }
+        Ok(locks)
+    }
+
     /// Returns what hangs on the repository and is not in its branches: submodules, and other work trees.
     pub(super) fn appendages(&self, sys: &dyn System) -> Result<Option<&'static str>> {
         for (name, what) in [("modules", "submodules"), ("worktrees", "other work trees")] {

@@ -43,6 +43,7 @@ impl Git {
             drop(sys.remove_tree(&beside));
             return Err(error);
         }
+        program.forget(sys)?;
         sys.rename(&beside, self.path.path())
     }
 

@@ -3,6 +3,7 @@ use super::Git;
 use super::checkout::{Checkout, Standing, short};
 use super::obstacle::Obstacle;
 use super::program::{Program, Relation};
+use super::torn::Torn;
 use crate::error::Result;
 use crate::field::without_login;
 use crate::resource::Change;
@@ -30,11 +31,16 @@ impl Git {
     pub(super) fn differences(
         &self,
         checkout: &Checkout,
+        torn: Option<&Torn>,
         program: &Program,
         sys: &dyn System,
         mut ready: impl FnMut(&dyn System) -> Result<bool>,
     ) -> Result<Differences> {
         let mut differs = Differences::default();
+        if let Some(torn) = torn {
+            differs.changes.push(self.mended(torn));
+            differs.obstacle = torn.obstacle(&self.path.0);
+        }
         let field = |field: &str, from: Option<String>, to: String| Change::field(&self.path.0, field, from, Some(to));
         let is = checkout.url.as_deref();
         if is.map(|url| url.trim_end_matches('/')) != Some(self.url.0.trim_end_matches('/')) {
@@ -51,7 +57,8 @@ impl Git {
         }
         let moves = differs.forward.is_some() || differs.elsewhere || differs.cone.is_some();
         if moves && differs.obstacle.is_none() && ready(sys)? {
-            differs.obstacle = self.in_the_way(checkout, differs.elsewhere, program, sys)?;
+            differs.obstacle =
+                self.in_the_way(checkout, differs.elsewhere, torn.is_some_and(|torn| !torn.is_whole()), program, sys)?;
         }
         Ok(differs)
     }

@@ -32,7 +32,9 @@ impl Git {
             }
         };
         let is_there = !matches!(found, Found::Nothing);
+        let program = self.program(ask);
         let apply = move |sys: &dyn System| {
+            program.forget(sys)?;
             self.clear_beside(sys)?;
             if is_there {
                 // Out of the way at once: a run that is killed leaves no half of it in place.

@@ -12,12 +12,32 @@ pub(super) struct Obstacle {
     pub(super) remedy: String,
 }
 
+impl Obstacle {
+    /// Something is locked.
+    pub(super) fn locked(path: &str) -> Self {
+        Self {
+            because: format!("a git is at work in `{path}`, or one was killed there: there is an index.lock"),
+            remedy: format!("if no git runs there, remove `{path}/.git/index.lock`, then run again"),
+        }
+    }
+
+    /// Somebody has changed these files.
+    pub(super) fn dirty(path: &str, files: &[String]) -> Self {
+        Self {
+            because: format!("has changes that are not committed: {}", named(files)),
+            remedy: format!("commit them or put them away in `{path}`, then run again"),
+        }
+    }
+}
+
 impl Git {
-    /// Looks for it; `leaves` says that HEAD is going to be somewhere else than further on.
+    /// Looks for it; `leaves` says that HEAD is going to be somewhere else than further on, `mends` that what a run left
+    /// that was cut off is taken back first.
     pub(super) fn in_the_way(
         &self,
         checkout: &Checkout,
         leaves: bool,
+        mends: bool,
         program: &Program,
         sys: &dyn System,
     ) -> Result<Option<Obstacle>> {
@@ -26,18 +46,12 @@ impl Git {
         if let Some(what) = checkout.under_way(sys)? {
             return wait(format!("is in the middle of {what}"), format!("end it in `{path}`, then run again"));
         }
-        if checkout.is_locked(sys)? {
-            return wait(
-                format!("a git is at work in `{path}`, or one was killed there: there is an index.lock"),
-                format!("if no git runs there, remove `{path}/.git/index.lock`, then run again"),
-            );
+        if !mends && checkout.is_locked(sys)? {
+            return Ok(Some(Obstacle::locked(path)));
         }
-        let dirty = program.status(sys, Submodules::Ignored)?.changed;
+        let dirty = if mends { Vec::new() } else { program.status(sys, Submodules::Ignored)?.changed };
         if !dirty.is_empty() {
-            return wait(
-                format!("has changes that are not committed: {}", named(&dirty)),
-                format!("commit them or put them away in `{path}`, then run again"),
-            );
+            return Ok(Some(Obstacle::dirty(path, &dirty)));
         }
         let Some(commit) = checkout.commit.as_deref().filter(|_| leaves) else { return Ok(None) };
         let held = program.run(sys, &["for-each-ref", "--count=1", "--contains", commit])?;

@@ -34,6 +34,8 @@ pub(super) struct Program {
     pub(super) credential: Option<String>,
     /// How long it may take.
     pub(super) timeout: Duration,
+    /// It works in the checkout itself, not beside it.
+    pub(super) in_place: bool,
 }
 
 /// How a branch and origin's are to each other.
@@ -66,9 +68,9 @@ pub(super) struct Status {
 }
 
 impl Program {
-    /// Returns the same for another directory.
+    /// Returns the same for a directory beside the checkout.
     pub(super) fn at(&self, path: &Path) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self { path: path.to_owned(), in_place: false, ..self.clone() }
     }
 
     /// Runs git in the checkout, whatever it answers.

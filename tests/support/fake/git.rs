@@ -84,7 +84,7 @@ impl Clone<'_> {
                 self.id(name).map(|id| format!("{id}\n")).ok_or("1".to_owned())
             }
             ["cat-file", "-e", name] => self.id(name).map(|_| String::new()).ok_or("1".to_owned()),
-            ["checkout"] => self.show(),
+            ["checkout"] | ["read-tree", "--reset", "-u", _] => self.show(),
             ["checkout", "--detach", name] => {
                 let id = self.id(&format!("{name}^{{commit}}")).ok_or("no such commit")?;
                 self.write("HEAD", &format!("{id}\n"));
@@ -100,7 +100,11 @@ impl Clone<'_> {
                 self.write("HEAD", &format!("ref: refs/heads/{name}\n"));
                 self.show()
             }
-            ["config", ..] | ["ls-files", "-v", "-z"] => nothing(),
+            ["diff-tree", "-r", "-z", "--no-renames", from, to] if from != to => {
+                Ok(format!(":100644 100644 {from} {to} M\0content\0"))
+            }
+            ["hash-object", "--stdin-paths"] => Ok(self.machine.text(&format!("{}/content", self.path))),
+            ["config" | "diff-tree", ..] | ["ls-files", "-v", "-z"] => nothing(),
             ["merge", "--ff-only", name] => {
                 let id = self.id(name).ok_or("no such commit")?;
                 let head = self.read("HEAD");
