@@ -1,15 +1,13 @@
 //! docs/recipes.md is what the code says of itself, and every example in it converges.
 use crate::support::contract::{apply, run};
 use crate::support::deed::Deed;
+use crate::support::example::{items, read};
 use crate::support::fake::FakeMachine;
 use crate::support::reference::{Row, definition_of, document, example, root};
 use provision::engine::Mode;
-use provision::item::Item;
-use provision::recipe::{Files, HostFacts, Options, SecretsMode, Stage, Unread, load};
 use provision::resource::{KINDS, Known};
 use provision::system::System as _;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 #[test]
 fn the_document_of_the_recipes_is_fresh() {
@@ -78,20 +76,6 @@ fn every_default_is_what_the_document_says() {
     assert!(checked >= 10, "only {checked} defaults were looked at");
 }
 
-fn items(recipe: &str) -> Vec<Item> {
-    read(recipe).unwrap_or_else(|mistakes| panic!("{recipe}\n{mistakes}"))
-}
-
-fn read(recipe: &str) -> Result<Vec<Item>, String> {
-    let files = OneFile(format!("name = \"example\"\n{recipe}"));
-    let recipe = load(Path::new("example.toml"), &files, &options()).map_err(|mistakes| mistakes.to_string())?;
-    let items = recipe.stages.into_iter().flat_map(|stage| match stage {
-        Stage::Plain(items) => items,
-        Stage::Lanes(_) => Vec::new(),
-    });
-    Ok(items.collect())
-}
-
 /// The machine on which the example of a kind stands.
 fn machine(header: &str) -> FakeMachine {
     let machine = FakeMachine::debian();
@@ -157,28 +141,4 @@ fn machine(header: &str) -> FakeMachine {
     machine.web.lock().unwrap().insert("http://localhost:8080/".to_owned(), (200, b"hello".to_vec()));
     machine.facts().forget();
     machine
-}
-
-fn options() -> Options<'static> {
-    Options {
-        vars: Vec::new(),
-        facts: HostFacts::default(),
-        env: &|_| None,
-        secrets: SecretsMode::AtHand,
-        state_dir: PathBuf::from("/nowhere"),
-        key: String::new(),
-    }
-}
-
-/// A recipe with no files beside it.
-struct OneFile(String);
-
-impl Files for OneFile {
-    fn read(&self, path: &str) -> Result<Vec<u8>, Unread> {
-        if path == "example.toml" { Ok(self.0.clone().into_bytes()) } else { Err(Unread::Missing) }
-    }
-
-    fn names(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
 }

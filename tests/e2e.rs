@@ -14,6 +14,7 @@ mod e2e_apt_killed;
 mod e2e_binary;
 mod e2e_cases;
 mod e2e_container;
+mod e2e_documents;
 mod e2e_each_call;
 mod e2e_hostile;
 mod e2e_job;

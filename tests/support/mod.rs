@@ -4,6 +4,7 @@ pub mod book;
 pub mod case;
 pub mod contract;
 pub mod deed;
+pub mod example;
 pub mod fake;
 pub mod here;
 pub mod item;
