@@ -1,5 +1,5 @@
 //! `[[unit]]`: a systemd unit: its file, whether it is enabled, runs, and runs with what its files say now.
-use super::{Ask, Mistake, Plan, Resource, Thing, Waiting, Want};
+use super::{Ask, Mistake, Plan, Refused, Resource, Thing, Waiting, Want};
 use crate::error::{Error, Result};
 use crate::field::{AbsPath, Names, Period, Text, UnitName};
 use crate::system::System;
@@ -199,22 +199,39 @@ impl Unit {
         let mut asked = Asked::default();
         let bytes = self.bytes(ask)?;
         for name in &self.name.0 {
-            match self.waiting(name, units, bytes.is_some(), ask, sys)? {
-                Ok(after) => {
-                    let found = units.get(&name.0).map(AsRef::as_ref);
-                    let file = match bytes {
-                        Some(bytes) => file::changes(name, bytes, ask, sys)?,
-                        None => Vec::new(),
-                    };
-                    let writes = file.iter().any(|change| change.field != "mode");
-                    asked.files.extend(file.into_iter().map(|change| (change, name)));
-                    self.look(&Look { name, found, writes, bytes, after }, ask, sys, &mut asked)?;
-                }
-                Err(waiting) => plan.waiting.push(waiting),
+            match self.ask_of(name, units, bytes, ask, sys) {
+                Ok(Ok(one)) => asked.add(one),
+                Ok(Err(waiting)) => plan.waiting.push(waiting),
+                Err(error) => plan.refused.push(Refused { name: name.0.clone(), error }),
             }
         }
         self.steps(asked, bytes, ask, &mut plan);
         Ok(plan)
+    }
+
+    /// Returns what is asked of one unit, or for what it waits.
+    fn ask_of<'a>(
+        &'a self,
+        name: &'a UnitName,
+        units: &Units,
+        bytes: Option<&[u8]>,
+        ask: &Ask<'_>,
+        sys: &dyn System,
+    ) -> Result<Result<Asked<'a>, Waiting>> {
+        let after = match self.waiting(name, units, bytes.is_some(), ask, sys)? {
+            Ok(after) => after,
+            Err(waiting) => return Ok(Err(waiting)),
+        };
+        let found = units.get(&name.0).map(AsRef::as_ref);
+        let file = match bytes {
+            Some(bytes) => file::changes(name, bytes, ask, sys)?,
+            None => Vec::new(),
+        };
+        let writes = file.iter().any(|change| change.field != "mode");
+        let files = file.into_iter().map(|change| (change, name)).collect();
+        let mut asked = Asked { files, ..Asked::default() };
+        self.look(&Look { name, found, writes, bytes, after }, ask, sys, &mut asked)?;
+        Ok(Ok(asked))
     }
 
     /// Returns the earlier step that brings a unit, if any, or for what it waits.

@@ -20,6 +20,18 @@ pub(super) struct Asked<'a> {
     pub(super) starts: Vec<(Vec<Change>, String, Way)>,
 }
 
+impl<'a> Asked<'a> {
+    /// Adds what is asked of another unit.
+    pub(super) fn add(&mut self, other: Asked<'a>) {
+        let Asked { files, reread, switches, stops, starts } = other;
+        self.files.extend(files);
+        self.reread.extend(reread);
+        self.switches.extend(switches);
+        self.stops.extend(stops);
+        self.starts.extend(starts);
+    }
+}
+
 impl Unit {
     /// Orders the steps: files, what systemd knows of them, what becomes of it at boot, then what runs.
     pub(super) fn steps<'a>(&'a self, asked: Asked<'a>, bytes: Option<&[u8]>, ask: &Ask<'_>, plan: &mut Plan<'a>) {
