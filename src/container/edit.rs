@@ -102,7 +102,10 @@ pub fn edits(asked: &Settings, found: &Found) -> Vec<Edit> {
         let tags: BTreeSet<String> = is.tags.union(&asked.tags).cloned().collect();
         add(Some(Edit::one("tags", joined(&is.tags, ", "), join(&tags, ", "), Set::Tags(tags))));
     }
-    add(differs("description", asked.description.as_ref(), is.description.as_ref(), Set::Description));
+    let description = is.description.clone().unwrap_or_default();
+    if asked.description.as_ref().is_some_and(|asked| *asked != description) {
+        add(differs("description", asked.description.as_ref(), is.description.as_ref(), Set::Description));
+    }
     add(differs("protection", asked.protection.as_ref(), is.protection.as_ref(), Set::Protection));
     edits
 }
@@ -182,6 +185,7 @@ fn net_edit(asked: &Net, is: Option<&Net>) -> Option<Edit> {
     let Some(is) = is else {
         return Some(Edit::one(&field, None, asked.to_string(), Set::Net(asked.clone())));
     };
+    let is = &is.facing(asked.address);
     let differing = asked.each().into_iter().zip(is.each()).filter_map(|((name, asked), (_, is))| {
         let unset = (name == "firewall").then(|| "false".to_owned());
         let to = asked.filter(|asked| Some(asked) != is.as_ref().or(unset.as_ref()))?;

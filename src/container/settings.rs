@@ -57,6 +57,8 @@ pub struct Net {
     pub address: Option<Address>,
     /// The way out.
     pub gateway: Option<IpAddr>,
+    /// What was found of the other family, where it has an address of both: that and its way out.
+    pub other: Option<(Address, Option<IpAddr>)>,
     /// The VLAN on that bridge.
     pub vlan: Option<u32>,
     /// Its largest packet.
@@ -156,11 +158,27 @@ impl Net {
             name: asked.name.clone(),
             bridge: asked.bridge.clone().or_else(|| self.bridge.clone()),
             address: asked.address.or(self.address),
-            gateway: asked.gateway.or(self.gateway),
+            // Who gets an address by DHCP gets the way out with it.
+            gateway: asked.gateway.or(self.gateway.filter(|_| asked.address != Some(Address::Dhcp))),
+            other: self.other,
             vlan: asked.vlan.or(self.vlan),
             mtu: asked.mtu.or(self.mtu),
             firewall: asked.firewall.or(self.firewall),
             mac: asked.mac.clone().or_else(|| self.mac.clone()),
+        }
+    }
+}
+
+impl Net {
+    /// Returns what was found with the address in front that is of the asked one's family.
+    #[must_use]
+    pub fn facing(&self, asked: Option<Address>) -> Self {
+        let is_six = |address: Address| matches!(address, Address::Fixed(cidr) if cidr.address.is_ipv6());
+        match (asked, self.address, self.other) {
+            (Some(asked), Some(address), Some((other, gateway))) if is_six(asked) && !is_six(address) => {
+                Self { address: Some(other), gateway, other: Some((address, self.gateway)), ..self.clone() }
+            }
+            _ => self.clone(),
         }
     }
 }

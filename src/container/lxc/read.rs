@@ -111,6 +111,7 @@ fn nets(config: &Config) -> Vec<Net> {
             bridge: get("link").map(str::to_owned),
             address: if dhcp { Some(Address::Dhcp) } else { fixed().map(Address::Fixed) },
             gateway: get("ipv4.gateway").or_else(|| get("ipv6.gateway")).and_then(|address| address.parse().ok()),
+            other: None,
             vlan: get("veth.vlan.id").and_then(|vlan| vlan.parse().ok()),
             mtu: get("mtu").and_then(|mtu| mtu.parse().ok()),
             firewall: mine("firewall").map(|value| value == "1"),

@@ -21,7 +21,8 @@ impl Conf {
         let mut conf = Self::default();
         let mut section = Section::Now;
         for line in text.lines() {
-            let line = line.trim_end();
+            // Blanks at the end of a description's line are part of it.
+            let line = if line.starts_with('#') { line } else { line.trim_end() };
             if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 section = if name == "pve:pending" { Section::Pending } else { Section::Snapshot };
             } else if let Some(words) = line.strip_prefix('#') {

@@ -262,13 +262,4 @@ fn gibibytes(size: Size) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_is_given_in_gibibytes_exactly() {
-        assert_eq!(gibibytes(Size(40 << 30)), "40");
-        assert_eq!(gibibytes(Size(512 << 20)), "0.5");
-        assert_eq!(gibibytes(Size(1025 << 20)), "1.0009765625");
-    }
-}
+mod tests;

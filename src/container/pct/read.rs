@@ -29,7 +29,7 @@ pub(super) fn settings(conf: &Conf) -> Settings {
         nameserver: list("nameserver").split([' ', ',']).filter_map(|server| server.parse().ok()).collect(),
         searchdomain: get("searchdomain").map(str::to_owned),
         tags: list("tags").split([';', ',', ' ']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
-        description: conf.description.as_ref().map(|text| text.strip_suffix('\n').unwrap_or(text).to_owned()),
+        description: conf.description.as_ref().map(|text| text.trim_end_matches('\n').to_owned()),
         protection: on("protection"),
     }
 }
@@ -62,14 +62,15 @@ fn shown(settings: &Settings) -> BTreeMap<String, String> {
 /// Reads a `netN`.
 pub(super) fn net(text: &str) -> Net {
     let mut net = Net::default();
+    let (mut four, mut six) = ((None, None), (None, None));
     for (key, value) in properties(text, "name") {
         match key {
             "name" => value.clone_into(&mut net.name),
             "bridge" => net.bridge = Some(value.to_owned()),
-            "ip" => net.address = Address::from_text(value).ok(),
-            "gw" => net.gateway = value.parse().ok(),
-            "ip6" if net.address.is_none() => net.address = Address::from_text(value).ok(),
-            "gw6" if net.gateway.is_none() => net.gateway = value.parse().ok(),
+            "ip" => four.0 = Address::from_text(value).ok(),
+            "gw" => four.1 = value.parse().ok(),
+            "ip6" => six.0 = Address::from_text(value).ok(),
+            "gw6" => six.1 = value.parse().ok(),
             "tag" => net.vlan = value.parse().ok(),
             "mtu" => net.mtu = value.parse().ok(),
             "firewall" => net.firewall = Some(is_on(value)),
@@ -77,6 +78,9 @@ pub(super) fn net(text: &str) -> Net {
             _ => {}
         }
     }
+    let (first, second) = if four.0.is_some() { (four, six) } else { (six, four) };
+    (net.address, net.gateway) = first;
+    net.other = second.0.map(|address| (address, second.1));
     net
 }
 
@@ -84,11 +88,20 @@ pub(super) fn net(text: &str) -> Net {
 pub(super) fn mount(text: &str) -> Option<Mount> {
     let parts: BTreeMap<&str, &str> = properties(text, "volume").into_iter().collect();
     Some(Mount {
-        source: (*parts.get("volume")?).to_owned(),
-        target: (*parts.get("mp")?).to_owned(),
+        source: plain(parts.get("volume")?),
+        target: plain(parts.get("mp")?),
         read_only: parts.get("ro").is_some_and(|on| is_on(on)),
         backup: parts.get("backup").is_some_and(|on| is_on(on)),
     })
+}
+
+/// Returns a path as recipes have it, without the slashes that say nothing; the name of a volume as it is.
+fn plain(path: &str) -> String {
+    if !path.starts_with('/') {
+        return path.to_owned();
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    format!("/{}", parts.join("/"))
 }
 
 fn features(text: &str) -> Features {
@@ -104,7 +117,7 @@ fn startup(text: &str) -> Startup {
 }
 
 pub(super) fn is_on(text: &str) -> bool {
-    matches!(text, "1" | "yes" | "true" | "on")
+    ["1", "yes", "true", "on"].iter().any(|on| text.eq_ignore_ascii_case(on))
 }
 
 /// Returns a size as Proxmox writes it: a number with K, M, G or T, or bytes.
@@ -116,7 +129,14 @@ fn size(text: &str) -> Option<Size> {
         (at, 'T') => (&text[..at], 40),
         _ => (text, 0),
     };
-    number.parse::<u64>().ok().map(|number| Size(number << shift))
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole = whole.parse::<u64>().ok()?.checked_mul(1 << shift)?;
+    // More digits than these are less than a byte.
+    let digits = fraction.get(..fraction.len().min(12))?;
+    let part = if digits.is_empty() { 0 } else { digits.parse::<u64>().ok()? };
+    let scale = 10_u128.pow(u32::try_from(digits.len()).ok()?);
+    let part = u64::try_from(u128::from(part) * (1_u128 << shift) / scale).ok()?;
+    Some(Size(whole + part))
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(super) fn argument(conf: &Conf, set: &Set) -> Result<Option<(String, String)
         Set::Nameserver(servers) => plain("nameserver", list(servers, " ")),
         Set::Searchdomain(domain) => plain("searchdomain", domain.clone()),
         Set::Tags(tags) => plain("tags", list(tags, ";")),
+        // An empty value would be kept as a blank.
+        Set::Description(text) if text.is_empty() => plain("delete", "description".to_owned()),
         Set::Description(text) => plain("description", text.clone()),
         Set::Protection(on) => plain("protection", bit(*on)),
     }
@@ -41,7 +43,10 @@ pub(super) fn argument(conf: &Conf, set: &Set) -> Result<Option<(String, String)
 fn place(conf: &Conf, family: &str, is_same: impl Fn(&str) -> bool) -> String {
     let numbers = conf.numbers(family);
     let key = |n: u32| format!("{family}{n}");
-    let known = numbers.iter().copied().find(|n| conf.next(&key(*n)).is_some_and(&is_same));
+    let next = |n: &u32| conf.next(&key(*n)).is_some_and(&is_same);
+    // One that goes at the next stop stays once it is set again.
+    let going = |n: &u32| conf.next(&key(*n)).is_none() && conf.now.get(&key(*n)).is_some_and(|text| is_same(text));
+    let known = numbers.iter().copied().find(next).or_else(|| numbers.iter().copied().find(going));
     let free = || (0..=u32::MAX).find(|n| !numbers.contains(n)).unwrap_or_default();
     key(known.unwrap_or_else(free))
 }
@@ -51,9 +56,15 @@ fn net_text(is: Option<&str>, net: &Net) -> String {
     put(&mut parts, "name", Some(&net.name));
     put(&mut parts, "bridge", net.bridge.as_ref());
     // Without it `pct` would make a new one.
-    put(&mut parts, "hwaddr", net.mac.as_ref());
+    let is = parts.iter().find(|(key, _)| key == "hwaddr").map(|(_, mac)| mac.clone());
+    // The same one in other letters would be another one to `pct`, which then makes the interface anew.
+    let same = |mac: &&String| is.as_ref().is_some_and(|is| is.eq_ignore_ascii_case(mac));
+    put(&mut parts, "hwaddr", net.mac.as_ref().filter(|mac| !same(mac)));
     let six = matches!(net.address, Some(Address::Fixed(cidr)) if cidr.address.is_ipv6());
     put(&mut parts, if six { "ip6" } else { "ip" }, net.address.as_ref());
+    if net.address == Some(Address::Dhcp) {
+        parts.retain(|(key, _)| key != "gw");
+    }
     let six = net.gateway.is_some_and(|gateway| gateway.is_ipv6());
     put(&mut parts, if six { "gw6" } else { "gw" }, net.gateway.as_ref());
     put(&mut parts, "tag", net.vlan.as_ref());

@@ -47,9 +47,8 @@ pub(in crate::resource) struct Container {
     unprivileged: bool,
     /// Where its root file system is; Proxmox only. Fixed when it is made.
     storage: Option<Text>,
-    /// Default: `"8GiB"`. The size of its root file system; grows, never shrinks.
-    #[serde(default = "eight_gib")]
-    disk: Size,
+    /// Default: `"8GiB"`, or whatever more it has. The size of its root file system; grows, never shrinks.
+    pub(super) disk: Option<Size>,
     /// Default: all. How many processors it sees.
     cores: Option<Cores>,
     /// Default: `"512MiB"`. How much it may use: whole MiB, at least 16.
@@ -149,12 +148,11 @@ struct Startup {
     down: Option<u32>,
 }
 
+/// What a container has at least whose recipe says nothing of it.
+const LEAST_DISK: Size = Size(8 << 30);
+
 fn yes() -> bool {
     true
-}
-
-fn eight_gib() -> Size {
-    Size(8 << 30)
 }
 
 fn half_a_gib() -> Size {
@@ -175,7 +173,7 @@ impl Container {
             unprivileged: Some(self.unprivileged),
             template: self.template.as_ref().map(|template| template.file_name().to_owned()),
             storage: self.storage.as_ref().map(|storage| storage.0.clone()),
-            disk: Some(self.disk),
+            disk: Some(self.disk.unwrap_or(LEAST_DISK)),
             cores: self.cores.map(|cores| cores.0),
             memory: Some(self.memory),
             swap: Some(self.swap),
@@ -187,7 +185,7 @@ impl Container {
             nameserver: self.nameserver.iter().flat_map(|servers| &servers.0).map(|server| server.0).collect(),
             searchdomain: self.searchdomain.as_ref().map(|domain| domain.0.clone()),
             tags: self.tags.iter().map(|tag| tag.0.clone()).collect(),
-            description: self.description.as_ref().map(|text| text.0.clone()),
+            description: self.description.as_ref().map(|text| text.0.trim_end_matches('\n').to_owned()),
             protection: self.protection,
         }
     }
@@ -220,7 +218,7 @@ impl Container {
         if !self.swap.0.is_multiple_of(1 << 20) {
             mistakes.push(Mistake::at("swap", "not whole MiB"));
         }
-        if self.disk.0 == 0 {
+        if self.disk == Some(Size(0)) {
             mistakes.push(Mistake::at("disk", "no disk at all"));
         }
         mistakes
@@ -251,6 +249,7 @@ impl Network {
             bridge: Some(self.bridge.0.clone()),
             address: self.address,
             gateway: self.gateway.map(|gateway| gateway.0),
+            other: None,
             vlan: self.vlan.map(|vlan| vlan.0),
             mtu: self.mtu.map(|mtu| mtu.0),
             firewall: self.firewall,
