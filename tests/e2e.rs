@@ -13,6 +13,7 @@ mod e2e_apt;
 mod e2e_apt_killed;
 mod e2e_binary;
 mod e2e_cases;
+mod e2e_clone;
 mod e2e_container;
 mod e2e_documents;
 mod e2e_each_call;

@@ -14,21 +14,18 @@ pub(super) struct Host {
 
 /// Returns a warning for memory and one for disk, where the containers may take more than there is.
 pub(super) fn warnings<'a>(items: impl Iterator<Item = &'a Item>, host: Host) -> Vec<String> {
-    let containers: Vec<&Value> =
-        items.filter(|item| item.job.kind == "container").map(|item| &item.job.fields).collect();
-    let sum =
-        |field: &str, default: u64| containers.iter().map(|fields| size(fields, field).unwrap_or(default)).sum::<u64>();
-    let over = |what: &str, all: u64, has: u64, word: &str| {
-        let text = format!(
-            "{} containers may take {} of {what}; this host has {}{word}",
-            containers.len(),
-            shown(all),
-            shown(has)
-        );
-        (all > has && has > 0).then_some(text)
+    let all: Vec<&Value> = items.filter(|item| item.job.kind == "container").map(|item| &item.job.fields).collect();
+    // A base is stopped by the time that others are made from it.
+    let running: Vec<&Value> =
+        all.iter().copied().filter(|fields| fields.get("base") != Some(&Value::Bool(true))).collect();
+    let over = |what: &str, of: &[&Value], default: u64, has: u64, word: &str| {
+        let sum = of.iter().map(|fields| size(fields, what).unwrap_or(default)).sum::<u64>();
+        let (count, sum_shown, has_shown) = (of.len(), shown(sum), shown(has));
+        let text = format!("{count} containers may take {sum_shown} of {what}; this host has {has_shown}{word}");
+        (sum > has && has > 0).then_some(text)
     };
-    let memory = over("memory", sum("memory", 512 << 20), host.memory, "");
-    let disk = over("disk", sum("disk", 8 << 30), host.disk, " free");
+    let memory = over("memory", &running, 512 << 20, host.memory, "");
+    let disk = over("disk", &all, 8 << 30, host.disk, " free");
     memory.into_iter().chain(disk).collect()
 }
 

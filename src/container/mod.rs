@@ -3,6 +3,7 @@ mod edit;
 pub mod lxc;
 pub mod pct;
 pub mod push;
+mod renew;
 mod settings;
 pub mod template;
 
@@ -28,6 +29,16 @@ pub trait Driver: Send + Sync {
 
     /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;
+
+    /// Makes a container, stopped, with a copy of what is in a base: files of the base, nothing else of it. What must be a
+    /// container's own (host name, machine-id, keys, MACs) is made anew. Cut off anywhere it leaves what `create` leaves.
+    fn clone(&self, sys: &dyn System, id: u32, settings: &Settings, base: u32, timeout: Duration) -> Result<()>;
+
+    /// Makes a base of a container: it is stopped and stays as it is, `What::Template`, for others to be cloned from.
+    fn seal(&self, sys: &dyn System, id: u32) -> Result<()>;
+
+    /// Returns the ids of the containers of this host.
+    fn ids(&self, sys: &dyn System) -> Result<Vec<u32>>;
 
     /// Makes settings so: written for the next start, and in a running container at once where `effect` says `Live`.
     fn set(&self, sys: &dyn System, id: u32, found: &Found, edits: &[Edit]) -> Result<()>;
@@ -105,7 +116,7 @@ pub enum What {
     Unfinished,
     /// One that somebody's killed `pct create` left half made.
     Half,
-    /// A template, from which others are cloned.
+    /// A base, from which others are cloned; Proxmox calls it a template.
     Template,
     /// A virtual machine.
     Machine,

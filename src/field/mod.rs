@@ -17,7 +17,9 @@ pub use export::{ClientHost, ExportOptions};
 pub use git::{GitRef, GitUrl, SparseDirectory, is_object_id, is_ref_name, without_login};
 pub use given::{Data, Given, Wrong};
 pub use limits::{Digest, Mode, Period, Size};
-pub use name::{AccountNumber, ContainerId, HostName, Principal, UnitName, UserName, is_template, template_of};
+pub use name::{
+    AccountNumber, ContainerId, ContainerName, HostName, Principal, UnitName, UserName, is_template, template_of,
+};
 pub use net::{Address, Cidr, Mac};
 pub use package::{NpmName, PackageName, VersionGlob};
 pub use path::AbsPath;

@@ -177,11 +177,43 @@ impl fmt::Display for ContainerId {
     }
 }
 
-deserialize_field!(UserName, Principal, AccountNumber, HostName, UnitName, ContainerId);
+/// A container, by its id or by its host name; empty, or 0, is none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerName(pub String);
+
+impl Field for ContainerName {
+    const EXPECTED: &'static str = "a container's id or host name";
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text == "0" {
+            return Ok(Self(String::new()));
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return ContainerId::from_text(text).map(|id| Self(id.to_string()));
+        }
+        HostName::from_text(text).map(|name| Self(name.0))
+    }
+}
+
+impl fmt::Display for ContainerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+deserialize_field!(UserName, Principal, AccountNumber, HostName, UnitName, ContainerId, ContainerName);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_named_by_id_or_host_name_or_not_at_all() {
+        for (text, name) in [("200", "200"), ("member.lab", "member.lab"), ("", ""), ("0", "")] {
+            assert_eq!(ContainerName::from_text(text).map(|name| name.0), Ok(name.to_owned()), "{text}");
+        }
+        assert!(ContainerName::from_text("99").is_err() && ContainerName::from_text("a b").is_err());
+        assert_eq!(ContainerName::from_number(200).map(|name| name.0), Ok("200".to_owned()));
+    }
 
     #[test]
     fn names_follow_the_rules_of_their_tools() {

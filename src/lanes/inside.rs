@@ -1,8 +1,8 @@
 //! What a lane does inside a container: the agent, once there is one to talk to, and what is said where there is none.
 use super::{Fleet, Pass};
 use crate::agent::{Agent, Job, Launch};
-use crate::container::{Driver, push};
-use crate::engine::{Course, Mode, Tally, converge, matches};
+use crate::container::{Driver, What, push};
+use crate::engine::{Course, Mode, Tally, converge};
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome, Sink};
 use crate::id::{Id, Machine};
@@ -35,10 +35,19 @@ impl Fleet<'_> {
             return Ok(Tally::default());
         }
         let identity = driver.identity(self.sys, id)?;
-        let running = driver.found(self.sys, id)?.is_some_and(|found| found.running);
+        let found = driver.found(self.sys, id)?;
+        let running = found.as_ref().is_some_and(|found| found.running);
+        let sealed = found.is_some_and(|found| found.what == What::Template);
         // One that runs and is not to be touched; one that a later run will find made anew.
         let held = matches!(course.pending.missing(&Thing::Machine(id)), Missing::Held(_));
-        let replaced = running && pass.mode == Mode::Plan && course.pending.coming(&Thing::Machine(id)).is_some();
+        let replaced =
+            (running || sealed) && pass.mode == Mode::Plan && course.pending.coming(&Thing::Machine(id)).is_some();
+        if sealed && !held && !replaced {
+            if pass.destroy {
+                return Ok(Tally::default());
+            }
+            return self.sealed(id, items, pass, &(self.known)(machine, identity.as_deref()), sink);
+        }
         if !running || held || replaced {
             let identity = identity.as_deref().filter(|_| !replaced);
             return self.without(&itself, identity, items, pass, course, sink);
@@ -115,7 +124,19 @@ impl Fleet<'_> {
                 let known = (self.known)(Machine::Container(id), identity);
                 let outer = std::mem::take(&mut course.pending);
                 course.pending.opaque(itself);
-                let tally = converge(items, self.scope(pass, &known, &Empty, sink), course);
+                let inherited = self.inherited(id).filter(|_| pass.mode == Mode::Plan);
+                let comes_along = |item: &Item| inherited.as_ref().is_some_and(|inherited| inherited.holds(item));
+                let tally = items.chunk_by(|a, b| comes_along(a) == comes_along(b)).try_fold(
+                    Tally::default(),
+                    |mut tally, some| {
+                        if comes_along(&some[0]) {
+                            self.come_along(itself, some, course, sink)?;
+                        } else {
+                            tally.add(converge(some, self.scope(pass, &known, &Empty, sink), course)?);
+                        }
+                        Ok(tally)
+                    },
+                );
                 course.pending = outer;
                 tally
             }
@@ -148,8 +169,7 @@ impl Fleet<'_> {
 
     /// Returns whether `--only` names anything in it; for gates alone no agent is started.
     fn is_asked(&self, items: &[Item]) -> bool {
-        let named = |id: &Id| self.only.iter().any(|glob| matches(glob, id));
-        self.only.is_empty() || items.iter().flat_map(Item::ids).any(|id| named(&id))
+        self.only.is_empty() || items.iter().flat_map(Item::ids).any(|id| self.names(&id))
     }
 }
 

@@ -1,4 +1,5 @@
 //! Who runs when: stages one after another, the lanes of a stage side by side, the host changed by one lane at a time.
+mod base;
 mod inside;
 
 use crate::agent::Agent;
@@ -181,15 +182,24 @@ impl<'a> Fleet<'a> {
 
     fn on_the_host(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
         let known = (self.known)(Machine::Host, None);
+        if pass.mode == Mode::Apply {
+            // A base is done: systemd would wait ten seconds for an agent that nobody ends.
+            self.end_agents(items, "base");
+        }
         let tally = converge(items, self.scope(pass, &known, self.sys, sink), course)?;
         if pass.mode == Mode::Apply && tally.counts.changed > 0 {
             // A container that was changed may have been restarted: its agent, if it had one, is no more.
-            for id in items.iter().filter(|item| item.job.kind == "container").flat_map(Item::ids) {
-                let agent = id.name.parse().ok().and_then(|id: u32| self.agents().remove(&id));
-                agent.into_iter().for_each(Agent::end);
-            }
+            self.end_agents(items, "container");
         }
         Ok(tally)
+    }
+
+    /// Ends the agents in the containers that items of this kind are about.
+    fn end_agents(&self, items: &[Item], kind: &str) {
+        for id in items.iter().filter(|item| item.job.kind == kind).flat_map(Item::ids) {
+            let agent = id.name.parse().ok().and_then(|id: u32| self.agents().remove(&id));
+            agent.into_iter().for_each(Agent::end);
+        }
     }
 
     fn agents(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Agent>> {
@@ -200,6 +210,14 @@ impl<'a> Fleet<'a> {
     pub fn end(self) {
         let agents = self.agents.into_inner().unwrap_or_else(PoisonError::into_inner);
         agents.into_values().for_each(Agent::end);
+    }
+}
+
+/// Returns what is in a stage.
+fn items_of(stage: &Stage) -> Box<dyn Iterator<Item = &Item> + '_> {
+    match stage {
+        Stage::Plain(items) => Box::new(items.iter()),
+        Stage::Lanes(lanes) => Box::new(lanes.iter().flat_map(|lane| &lane.items)),
     }
 }
 

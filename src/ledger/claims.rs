@@ -4,7 +4,7 @@ use super::line;
 use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
-use crate::resource::{Ack, Claim, Known};
+use crate::resource::{Ack, CLONE, Claim, Known};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,6 +185,13 @@ impl State {
             if makes && id.machine == Machine::Host && id.kind == "container" {
                 id.name.parse().into_iter().for_each(|number| self.forget(Machine::Container(number)));
             }
+            if let (Ok(clone), Some(Ok(base))) = (id.name.parse(), change.to.as_ref().map(|to| to.parse()))
+                && id.machine == Machine::Host
+                && id.kind == "container"
+                && change.field == CLONE
+            {
+                self.inherit(Machine::Container(base), Machine::Container(clone));
+            }
             let claim = self.book().claims.entry(id.clone()).or_default();
             claim.made |= makes;
             match change.to {
@@ -225,6 +232,18 @@ impl State {
             }
         }
         self.identities.insert(machine, identity.to_owned());
+    }
+
+    /// What we made in a base is ours in its clone. What a person said, and what a test found, is not.
+    fn inherit(&mut self, base: Machine, clone: Machine) {
+        for book in self.recipes.values_mut() {
+            let of_base = |(id, _): &(&Id, &Claim)| id.machine == base && !matches!(id.kind.as_str(), "gate" | "test");
+            let of_clone = |(id, claim): (&Id, &Claim)| {
+                (Id { machine: clone, ..id.clone() }, Claim { failed: false, ..claim.clone() })
+            };
+            let inherited: Vec<(Id, Claim)> = book.claims.iter().filter(of_base).map(of_clone).collect();
+            book.claims.extend(inherited);
+        }
     }
 
     fn forget(&mut self, machine: Machine) {

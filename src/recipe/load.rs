@@ -1,4 +1,5 @@
 //! Loads a recipe: reads its files, goes through their blocks from top to bottom, and puts what they make in stages.
+use super::bases;
 use super::collect::{Collector, Pass};
 use super::document::Document;
 use super::error::{Mistake, Mistakes, Place, Source};
@@ -141,6 +142,7 @@ impl<'a> Loader<'a> {
         if let Some(mistakes) = self.mistakes.finish() {
             return Err(mistakes);
         }
+        bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
         let (name, secrets, warnings) = (self.name, self.secrets, self.warnings);
         Ok((Recipe { name, title, phases, stages, secrets, warnings }, self.wanted))

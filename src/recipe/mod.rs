@@ -1,4 +1,5 @@
 //! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod bases;
 mod catalog;
 mod collect;
 mod content;

@@ -2,6 +2,8 @@
 mod absent;
 mod asked;
 mod needs;
+mod origin;
+mod seal;
 mod template;
 
 use super::need::Needs;
@@ -11,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::ledger::ABSENT;
 use crate::system::System;
 pub(super) use asked::Container;
-use template::Template;
+use origin::Origin;
+pub(crate) use seal::Seal;
 
 impl Resource for Container {
     fn names(&self) -> Vec<String> {
@@ -31,16 +34,19 @@ impl Resource for Container {
             (_, Some(Found { what: What::Elsewhere(node), .. })) => {
                 Err(view.taken(&format!("it is the id of something on the node `{node}`")))
             }
-            (_, Some(Found { what: What::Template, .. })) => Err(view.taken("it is the id of a template")),
             (Want::Absent, None) => Ok(Plan::in_sync()),
             (Want::Absent, Some(found)) => Ok(view.absent(&found)),
             (Want::Present, None) => view.made(&Settings::default()),
             (Want::Present, Some(found)) if found.what == What::Unfinished => view.made(&found.settings),
             (Want::Present, Some(found)) if found.what == What::Half => view.half_made(),
+            (Want::Present, Some(found)) if found.what == What::Template => view.sealed(&found),
             (Want::Present, Some(found)) => view.present(&found),
         }
     }
 }
+
+/// The field of a change that says from which base a container is cloned.
+pub(crate) const CLONE: &str = "clone";
 
 /// One container in one check.
 struct View<'a, 'v> {
@@ -85,11 +91,7 @@ impl<'a> View<'a, '_> {
         for program in self.driver.programs() {
             needs.program(program, self.ask, self.sys)?;
         }
-        let Some(asked) = &self.asked.template else {
-            return Err(Error::new(format!("making container {}", self.name))
-                .reason("there is no such container, and its recipe names no `template`"));
-        };
-        self.needs_template(&mut needs, asked)?;
+        let origin = self.origin(&mut needs)?;
         self.needs_to_start(&mut needs)?;
         if let Some(waiting) = needs.waiting(&self.name, self.machine()) {
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
@@ -100,10 +102,18 @@ impl<'a> View<'a, '_> {
             let same = before.nets.iter().find(|is| is.name == net.name);
             net.mac = net.mac.take().or_else(|| same.and_then(|is| is.mac.clone()));
         }
-        let change = Change::made(&self.name, self.summary(asked)).after(needs.after.clone());
-        let create = Step::new(vec![change], move |sys| {
-            let path = asked.bring(sys, driver, timeout)?;
-            driver.create(sys, id, &settings, &path, timeout)
+        let mut changes = vec![Change::made(&self.name, self.summary(origin)).after(needs.after.clone())];
+        if let Origin::Base(_, Some(base)) = origin {
+            // By this the ledger knows that what is ours in the base is ours in the clone.
+            changes.push(Change::field(&self.name, CLONE, None, Some(base.to_string())).after(needs.after.clone()));
+        }
+        let create = Step::new(changes, move |sys| match origin {
+            Origin::Base(_, Some(base)) => driver.clone(sys, id, &settings, base, timeout),
+            Origin::Base(name, None) => Err(Error::new(format!("cloning `{name}`")).reason("it is not there")),
+            Origin::Template(template) => {
+                let path = template.bring(sys, driver, timeout)?;
+                driver.create(sys, id, &settings, &path, timeout)
+            }
         });
         let mut plan = Plan::step(create.supplies(self.machine()));
         if self.asked.running {
@@ -115,8 +125,8 @@ impl<'a> View<'a, '_> {
     }
 
     /// Says in few words what it will be.
-    fn summary(&self, template: &Template) -> String {
-        let mut parts = vec![format!("{} from {}", self.asked.hostname.0, template.name())];
+    fn summary(&self, origin: Origin<'_>) -> String {
+        let mut parts = vec![format!("{} from {}", self.asked.hostname.0, origin.shown())];
         parts.extend(self.settings.cores.map(|cores| format!("{cores} core{}", if cores == 1 { "" } else { "s" })));
         parts.extend(self.settings.memory.map(|memory| format!("{memory} memory")));
         parts.extend(self.settings.disk.map(|disk| format!("{disk} disk")));
@@ -135,6 +145,22 @@ impl<'a> View<'a, '_> {
         }
         let remedy = format!("to take it away and make it anew, run again with `--adopt {}`", self.name);
         let waiting = self.wait("a killed run of somebody else left it half made", Some(remedy), self.machine());
+        Ok(Plan { waiting: vec![waiting], ..Plan::default() })
+    }
+
+    /// A base that is done: it never runs again.
+    fn sealed(&self, found: &Found) -> Result<Plan<'a>> {
+        if !self.asked.base && !self.is_ours() {
+            return Err(self.taken("it is the id of a template"));
+        }
+        if self.is_ours() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
+            return self.replaced(found, &container::fixed(&self.settings, &found.settings));
+        }
+        if self.asked.base {
+            return self.present(found);
+        }
+        let remedy = format!("to destroy it and make it anew, run again with `--replace {}`", self.name);
+        let waiting = self.wait("it is a base, which never runs again", Some(remedy), self.machine());
         Ok(Plan { waiting: vec![waiting], ..Plan::default() })
     }
 
@@ -171,7 +197,9 @@ impl<'a> View<'a, '_> {
                 Vec::new(),
             ));
         }
-        let edits = container::edits(&self.settings, found);
+        // What others are cloned from stays as it is.
+        let sealed = found.what == What::Template;
+        let edits = if sealed { Vec::new() } else { container::edits(&self.settings, found) };
         if let Some(waiting) = self.set(&mut plan, found, &edits)? {
             plan.waiting.insert(0, waiting);
             return Ok(plan);
@@ -211,7 +239,8 @@ impl<'a> View<'a, '_> {
         let (id, driver) = (self.id(), self.driver);
         let running =
             |from: bool, to: &str| Change::field(&self.name, "running", Some(from.to_string()), Some(to.to_owned()));
-        match (found.running, self.asked.running) {
+        let asked = self.asked.running && found.what != What::Template;
+        match (found.running, asked) {
             (false, false) => {}
             (true, false) => plan.steps.push(Step::new(vec![running(true, "false")], move |sys| driver.stop(sys, id))),
             (false, true) => {

@@ -34,6 +34,8 @@ pub use kind::{KINDS, Kind, Mistake, kind};
 pub use pending::{Missing, Pending, Thing};
 pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};
 
+pub(crate) use container::{CLONE, Seal};
+
 use crate::error::Result;
 use crate::system::System;
 use std::fmt;

@@ -18,6 +18,8 @@ pub enum Thing {
     Program(String),
     /// A container, by its id.
     Machine(u32),
+    /// A container from which others are cloned, by its id or its host name.
+    Base(String),
 }
 
 /// What becomes of something that is not there.

@@ -3,9 +3,9 @@
 //! A struct's comment is the section: its first paragraph comes before the table, the rest after it. A field's comment is
 //! its row; `Default: …` at its beginning goes to a column of its own. What a field takes is said by its type's `EXPECTED`.
 use provision::field::{
-    AbsPath, AccountNumber, Address, Cidr, ClientHost, ContainerId, Cores, ExportOptions, Field, GitRef, GitUrl,
-    HostName, InterfaceName, IpAddress, Mac, Mode, Mtu, NpmName, NpmVersion, PackageName, Period, Principal, Size,
-    SparseDirectory, SshKey, Tag, Text, UnitName, UserName, VersionGlob, Vlan,
+    AbsPath, AccountNumber, Address, Cidr, ClientHost, ContainerId, ContainerName, Cores, ExportOptions, Field, GitRef,
+    GitUrl, HostName, InterfaceName, IpAddress, Mac, Mode, Mtu, NpmName, NpmVersion, PackageName, Period, Principal,
+    Size, SparseDirectory, SshKey, Tag, Text, UnitName, UserName, VersionGlob, Vlan,
 };
 use provision::resource::{KINDS, Kind};
 use std::fmt::Write as _;
@@ -103,6 +103,7 @@ fn takes(of: &str) -> String {
         Cidr,
         ClientHost,
         ContainerId,
+        ContainerName,
         Cores,
         ExportOptions,
         GitRef,

@@ -1,32 +1,33 @@
 //! Plain LXC: a container is a directory below `/var/lib/lxc` with a `config` and a `rootfs`.
+mod base;
 mod config;
 pub(super) mod host;
 mod live;
 mod mac;
+mod make;
 mod owed;
 mod read;
 pub(super) mod ready;
-mod rootfs;
+pub(super) mod rootfs;
 pub(super) mod state;
 mod store;
 mod write;
 
-use super::{Driver, Edit, Effect, Found, Net, Set, Settings, What, edits};
-use crate::error::{Attempt as _, Error, Result};
+use super::{Driver, Edit, Effect, Found, Net, Set, Settings, What};
+use crate::error::{Error, Result};
 use crate::field::Address;
 use crate::system::program::PATH;
 use crate::system::{Command, System};
 use config::ours;
 use host::{Host, text};
 use live::{Live, host_side, make_live};
-use mac::{first_mac, keep_identity, new_mac, with_macs};
+use mac::{first_mac, keep_identity, with_macs};
 use owed::{owe, owed};
 use ready::not_ready;
-use rootfs::{Rootfs, inside};
+use rootfs::inside;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{clear, grant_ids, home, is_file, known_config, lock, no_config, reachable};
-use store::{read_config, rootfs_path, write_config};
+use store::{clear, home, is_file, known_config, lock, no_config, read_config, rootfs_path, write_config};
 use write::Pen;
 
 /// The driver of plain LXC.
@@ -58,7 +59,11 @@ impl Driver for Lxc {
             None => None,
         };
         Ok(Some(Found {
-            what: if lock.is_some() { What::Unfinished } else { What::Container },
+            what: match lock {
+                Some(_) => What::Unfinished,
+                None if base::is_base(&config) => What::Template,
+                None => What::Container,
+            },
             settings: read::settings(&config, &host),
             owed: owed(&config, instance.as_deref()),
             running: instance.is_some(),
@@ -68,30 +73,27 @@ impl Driver for Lxc {
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {
-        let (host, unprivileged) = (Host::of(sys)?, settings.unprivileged != Some(false));
-        if unprivileged {
-            ["/etc/subuid", "/etc/subgid"].into_iter().try_for_each(|path| grant_ids(sys, path))?;
-        }
-        reachable(sys)?;
-        let mut config = write::fresh(id, settings);
-        let mut settings = settings.clone();
-        for (n, net) in settings.nets.iter_mut().enumerate() {
-            net.mac.get_or_insert_with(|| new_mac(sys, id, n));
-        }
-        let is_file = |path: &str| is_file(sys, path);
-        for edit in edits(&settings, &Found::default()) {
-            write::write(&mut config, &Pen { id, host: &host, is_file: &is_file }, &edit.set);
-        }
-        keep_identity(&mut config);
-        if sys.lstat(Path::new(&home(id))).attempt(|| format!("reading `{}`", home(id)))?.is_none() {
-            sys.make_dir(Path::new(&home(id)), 0, 0, 0o755)?;
-        }
-        lock(sys, id, &config, "create")?;
-        clear(sys, id)?;
-        let rootfs = Rootfs::new(id, unprivileged);
-        rootfs.unpack(sys, template, timeout)?;
-        rootfs.personalise(sys, &settings)?;
-        write_config(sys, id, &config)
+        make::make(sys, id, settings, |rootfs, settings| {
+            rootfs.unpack(sys, template, timeout)?;
+            rootfs.personalise(sys, settings)
+        })
+    }
+
+    fn clone(&self, sys: &dyn System, id: u32, settings: &Settings, base: u32, timeout: Duration) -> Result<()> {
+        let origin = base::origin(sys, base)?;
+        make::make(sys, id, settings, |rootfs, settings| {
+            rootfs.copy(sys, base, timeout)?;
+            rootfs.renew(sys, settings, &origin)
+        })
+    }
+
+    fn seal(&self, sys: &dyn System, id: u32) -> Result<()> {
+        self.stop(sys, id)?;
+        base::seal(sys, id)
+    }
+
+    fn ids(&self, sys: &dyn System) -> Result<Vec<u32>> {
+        store::ids(sys)
     }
 
     fn set(&self, sys: &dyn System, id: u32, found: &Found, edits: &[Edit]) -> Result<()> {

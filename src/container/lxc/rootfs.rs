@@ -1,6 +1,7 @@
 //! The root file system of a container: unpacked with shifted ids, and made its own: names, name servers, keys.
 use super::write::{IDS, SHIFT};
 use super::{attach, rootfs_path};
+use crate::container::renew::{FORGET, KEYS};
 use crate::container::{Found, Net, Set, Settings};
 use crate::error::{Error, Result};
 use crate::field::Address;
@@ -59,23 +60,43 @@ impl Rootfs {
         if settings.nets.iter().any(by_dhcp) {
             self.put(sys, "etc/network/interfaces", &interfaces(&settings.nets))?;
         }
-        self.renew_ssh_keys(sys)
+        self.renew_ssh_keys(sys, hostname)
     }
 
-    fn renew_ssh_keys(&self, sys: &dyn System) -> Result<()> {
+    /// Copies the root file system of a base into a directory that is not there yet; where the file system can, both share
+    /// blocks that neither has written.
+    pub(super) fn copy(&self, sys: &dyn System, base: u32, timeout: Duration) -> Result<()> {
+        let (from, to) = (rootfs_path(base), self.path.to_string_lossy());
+        let argv = ["cp", "--archive", "--reflink=auto", "--one-file-system", "--no-target-directory", &from, &to];
+        let command = Command::new(argv).timeout(timeout);
+        let copied = sys.run(&command).and_then(|output| output.success(&command));
+        copied.map(drop).map_err(|error| error.during(format!("copying the base {base}")))
+    }
+
+    /// Gives the copy of a base what must be its own. A base has run: all is done from inside, so that its links lead
+    /// nowhere else.
+    pub(super) fn renew(&self, sys: &dyn System, settings: &Settings, base: &Settings) -> Result<()> {
+        let hostname = settings.hostname.as_deref().unwrap_or("localhost");
+        self.rename(sys, false, hostname)?;
+        self.resolve(sys, false, settings)?;
+        if settings.nets.iter().chain(&base.nets).any(by_dhcp) {
+            self.network(sys, false, settings)?;
+        }
+        self.inside(sys, false, &["sh", "-c", FORGET], "")?;
+        self.inside(sys, false, &["sh", "-c", KEYS, "sh", hostname], "")
+    }
+
+    fn renew_ssh_keys(&self, sys: &dyn System, hostname: &str) -> Result<()> {
         let ssh = self.path.join("etc/ssh");
         for name in sys.list(&ssh).unwrap_or_default() {
             if name.to_string_lossy().starts_with("ssh_host_") {
                 sys.remove_file(&ssh.join(name))?;
             }
         }
-        let there = |path: &str| matches!(sys.lstat(&self.path.join(path)), Ok(Some(_)));
-        if !(there("usr/sbin/sshd") && there("usr/bin/ssh-keygen")) {
-            return Ok(());
+        if matches!(sys.lstat(&self.path.join("usr/sbin/sshd")), Ok(Some(_))) {
+            self.inside(sys, false, &["sh", "-c", KEYS, "sh", hostname], "")?;
         }
-        let target = self.path.to_string_lossy();
-        let command = Command::new(self.shifted(&["chroot", &target, "/usr/bin/ssh-keygen", "-A"])).timeout(SHORT);
-        sys.run(&command)?.success(&command).map(drop)
+        Ok(())
     }
 
     /// Changes its host name: what the next boot reads.
@@ -119,13 +140,17 @@ impl Rootfs {
         sys.run(&command)?.success(&command).map(drop)
     }
 
-    /// Returns the argv that runs `argv` with the container's ids.
     fn shifted(&self, argv: &[&str]) -> Vec<String> {
-        let maps = [format!("u:0:{SHIFT}:{IDS}"), format!("g:0:{SHIFT}:{IDS}")];
-        let user: &[&str] = &["lxc-usernsexec", "-m", &maps[0], "-m", &maps[1], "--"];
-        let user = if self.unprivileged { user } else { &[] };
-        user.iter().chain(argv).map(|part| (*part).to_owned()).collect()
+        shifted(self.unprivileged, argv)
     }
+}
+
+/// Returns the argv that runs `argv` with the ids of a container.
+pub(in crate::container) fn shifted(unprivileged: bool, argv: &[&str]) -> Vec<String> {
+    let maps = [format!("u:0:{SHIFT}:{IDS}"), format!("g:0:{SHIFT}:{IDS}")];
+    let user: &[&str] = &["lxc-usernsexec", "-m", &maps[0], "-m", &maps[1], "--"];
+    let user = if unprivileged { user } else { &[] };
+    user.iter().chain(argv).map(|part| (*part).to_owned()).collect()
 }
 
 /// Changes what a setting means to the files inside.

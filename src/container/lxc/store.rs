@@ -6,6 +6,7 @@ use super::write::{IDS, SHIFT};
 use crate::container::Found;
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::{FileKind, NewFile, System};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,16 @@ pub(super) fn read_config(sys: &dyn System, id: u32) -> Result<Option<Config>> {
 pub(super) fn known_config(sys: &dyn System, id: u32) -> Result<Config> {
     let gone = || Error::new(format!("reading `{}`", config_path(id))).reason("there is no such container");
     read_config(sys, id)?.ok_or_else(gone)
+}
+
+/// Returns the ids of all containers.
+pub(super) fn ids(sys: &dyn System) -> Result<Vec<u32>> {
+    let names = match sys.list(Path::new(LXC_PATH)) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).attempt(|| format!("listing `{LXC_PATH}`")),
+    };
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
 /// A directory without a configuration is nothing, unless there is a root file system in it.

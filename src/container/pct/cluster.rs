@@ -30,6 +30,17 @@ pub(super) fn elsewhere(sys: &dyn System, id: u32) -> Result<Option<Found>> {
     }
 }
 
+/// Returns the ids of the containers of this node.
+pub(super) fn ids(sys: &dyn System) -> Result<Vec<u32>> {
+    const LXC: &str = "/etc/pve/lxc";
+    let names = match sys.list(Path::new(LXC)) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).attempt(|| format!("listing `{LXC}`")),
+    };
+    Ok(names.iter().filter_map(|name| name.to_str()?.strip_suffix(".conf")?.parse().ok()).collect())
+}
+
 /// Returns whether a call of `pct` works on this container: it holds its lock (flock(2), as `/proc/locks` lists them).
 pub(super) fn is_at_work(sys: &dyn System, id: u32) -> Result<bool> {
     let path = format!("/run/lock/lxc/pve-config-{id}.lock");

@@ -1,4 +1,5 @@
 //! Proxmox VE: read from the files of its cluster file system and from LXC's state, written by `pct` alone.
+mod clone;
 mod cluster;
 mod conf;
 mod read;
@@ -49,6 +50,7 @@ impl Driver for Pct {
         let what = match lock.as_deref() {
             // While `pct create` works it holds the lock of the file as well.
             Some("create") if instance.is_none() && !cluster::is_at_work(sys, id)? => What::Half,
+            _ if clone::is_unfinished(&conf) => What::Unfinished,
             _ if conf.now.get("template").is_some_and(|on| read::is_on(on)) => What::Template,
             _ => What::Container,
         };
@@ -93,6 +95,26 @@ impl Driver for Pct {
             }
         }
         pct(sys, argv, timeout)
+    }
+
+    fn clone(&self, sys: &dyn System, id: u32, settings: &Settings, base: u32, timeout: Duration) -> Result<()> {
+        clone::clone(sys, id, settings, base, timeout)
+    }
+
+    fn seal(&self, sys: &dyn System, id: u32) -> Result<()> {
+        self.stop(sys, id)?;
+        // What is mounted of the host can't be cloned.
+        let conf = known_conf(sys, id)?;
+        let bound = |key: &String| conf.next(key).is_some_and(|value| value.starts_with('/'));
+        let mounts: Vec<String> = conf.numbers("mp").iter().map(|n| format!("mp{n}")).filter(bound).collect();
+        if !mounts.is_empty() {
+            pct(sys, ["set", &id.to_string(), "--delete", &mounts.join(",")].map(str::to_owned), CALL)?;
+        }
+        pct(sys, ["template".to_owned(), id.to_string()], CALL)
+    }
+
+    fn ids(&self, sys: &dyn System) -> Result<Vec<u32>> {
+        cluster::ids(sys)
     }
 
     fn set(&self, sys: &dyn System, id: u32, found: &Found, edits: &[Edit]) -> Result<()> {
@@ -154,7 +176,7 @@ impl Driver for Pct {
 
     fn destroy(&self, sys: &dyn System, id: u32) -> Result<()> {
         let Some(found) = self.found(sys, id)? else { return Ok(()) };
-        if found.what == What::Half {
+        if matches!(found.what, What::Half | What::Unfinished) {
             return recover::recover(sys, id);
         }
         self.stop(sys, id)?;

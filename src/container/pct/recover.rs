@@ -1,4 +1,6 @@
-//! What a killed `pct create` leaves: a file that says `lock: create` and nothing else, a disk, and what is mounted of it.
+//! What a killed `pct create` leaves: a file that says `lock: create` and nothing else, a disk, and what is mounted of it. And
+//! what a clone is that was not made its own.
+use super::clone::is_unfinished;
 use super::tool::pct;
 use super::{CALL, conf_path, known_conf};
 use crate::error::{Error, Result};
@@ -8,10 +10,11 @@ use std::path::Path;
 /// One mount over another; more than any create makes.
 const MOUNTS: u32 = 16;
 
-/// Takes away what a killed create left.
+/// Takes away what a killed create or clone left.
 pub(super) fn recover(sys: &dyn System, id: u32) -> Result<()> {
     let conf = known_conf(sys, id)?;
-    if conf.now.get("lock").map(String::as_str) != Some("create") {
+    let lock = conf.now.get("lock").map(String::as_str);
+    if lock != Some("create") && !is_unfinished(&conf) {
         return Err(Error::new(format!("making container {id}")).reason("somebody else made it meanwhile"));
     }
     let rootfs = format!("/var/lib/lxc/{id}/rootfs");
@@ -21,7 +24,9 @@ pub(super) fn recover(sys: &dyn System, id: u32) -> Result<()> {
             break;
         }
     }
-    pct(sys, ["unlock".to_owned(), id.to_string()], CALL)?;
+    if lock.is_some() {
+        pct(sys, ["unlock".to_owned(), id.to_string()], CALL)?;
+    }
     let argv = ["destroy", &id.to_string(), "--destroy-unreferenced-disks", "1"].map(str::to_owned);
     pct(sys, argv, CALL)?;
     match sys.lstat(Path::new(&conf_path(id))) {

@@ -8,6 +8,7 @@ pub(super) struct Storage {
     pub(super) name: String,
     /// What it may hold: `rootdir`, `vztmpl`, …
     content: Vec<String>,
+    kind: String,
     path: Option<PathBuf>,
     nodes: Vec<String>,
     disabled: bool,
@@ -24,8 +25,9 @@ pub(super) fn parse(text: Option<&str>, node: &str) -> Vec<Storage> {
         let indented = line.starts_with([' ', '\t']);
         if words.is_empty() || words.starts_with('#') {
         } else if !indented {
-            let name = words.split_once(':').map(|(_, name)| name.trim().to_owned()).unwrap_or_default();
-            storages.push(Storage { name, ..Storage::default() });
+            let (kind, name) = words.split_once(':').unwrap_or((words, ""));
+            let (kind, name) = (kind.trim().to_owned(), name.trim().to_owned());
+            storages.push(Storage { name, kind, ..Storage::default() });
         } else if let Some(last) = storages.last_mut() {
             let (key, value) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
             let list = || value.split(',').map(|item| item.trim().to_owned()).collect();
@@ -46,6 +48,11 @@ impl Storage {
     /// Returns whether it may hold such content.
     pub(super) fn holds(&self, content: &str) -> bool {
         self.content.iter().any(|held| held == content)
+    }
+
+    /// Returns whether the root file system of a clone can share what it has not written with that of its base.
+    pub(super) fn links(&self) -> bool {
+        matches!(self.kind.as_str(), "btrfs" | "lvmthin" | "rbd" | "zfspool")
     }
 
     /// Returns the directory of its templates; `None` where it has none.

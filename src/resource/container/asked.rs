@@ -2,7 +2,9 @@
 use super::super::Mistake;
 use super::template::Template;
 use crate::container::{self, Settings};
-use crate::field::{AbsPath, Address, ContainerId, Cores, HostName, InterfaceName, IpAddress, Mac, Mtu, Names};
+use crate::field::{
+    AbsPath, Address, ContainerId, ContainerName, Cores, HostName, InterfaceName, IpAddress, Mac, Mtu, Names,
+};
 use crate::field::{Size, Tag, Text, Vlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,14 +19,28 @@ use std::net::IpAddr;
 /// not touched at all before `--adopt ID`. Absent: shut down and destroyed, if ours, not protected, and named by
 /// `--data ID`.
 ///
+/// Where several containers have much in common, make a base (`base = true`) with an include of what they have in
+/// common, and let each of them `clone` it. The base is built once; each clone begins with a copy of its files and
+/// has its own host name, addresses, MACs, machine-id and SSH host keys. Each is then converged by its own resources,
+/// of which most are in sync at once; what we made in the base is ours in the clone. What else must differ from one
+/// to the next (a TLS key that a package made) belongs in the include of the clones, not of the base. A plan names the
+/// end of a base, when it is stopped, as `base:ID`. An edit of what is in it then waits for `--replace ID`, and changes
+/// no clone. A base may be destroyed before its clones, except where the storage of a Proxmox node ties them (ZFS, RBD).
+///
 /// Plain LXC cannot hold to a disk size, a storage, a firewall or `startup.down`; the plan says so where one is
 /// asked.
 ///
 /// ```toml
 /// [[container]]
+/// id       = 200
+/// hostname = "member"
+/// template = "debian-12-standard_12.7-1_amd64.tar.zst"
+/// base     = true
+///
+/// [[container]]
 /// id       = 201
 /// hostname = "lilly"
-/// template = "debian-12-standard_12.7-1_amd64.tar.zst"
+/// clone    = "member"
 /// cores    = 2
 /// memory   = "4GiB"
 /// disk     = "40GiB"
@@ -34,6 +50,7 @@ use std::net::IpAddr;
 /// ```
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of a recipe")]
 pub(in crate::resource) struct Container {
     /// Its number on this host.
     pub(super) id: ContainerId,
@@ -42,6 +59,14 @@ pub(in crate::resource) struct Container {
     /// The archive of its root file system: a name in `/var/cache/provision/templates` or `/var/lib/vz/template/cache`,
     /// a path, or where to download it. Needed to make one; fixed then.
     pub(super) template: Option<Template>,
+    /// In place of a template, and before it where both are given: the id or host name of a container with `base = true`;
+    /// `0` or `""` is none. A new container begins with a copy of what is in that one, and with nothing else of it; one
+    /// that is there already stays as it is.
+    clone: Option<ContainerName>,
+    /// Others are cloned from it: once what is in it has converged it is stopped, and stays as it is. It does not start
+    /// with the host.
+    #[serde(default)]
+    pub(super) base: bool,
     /// Default: `true`. Root inside is nobody on the host (ids are shifted by 100000). Fixed when it is made.
     #[serde(default = "yes")]
     unprivileged: bool,
@@ -66,7 +91,7 @@ pub(in crate::resource) struct Container {
     /// What it may do beyond the usual.
     #[serde(default)]
     features: Features,
-    /// Default: `true`. It starts with the host.
+    /// Default: `true`. It starts with the host; a base never does.
     #[serde(default = "yes")]
     onboot: bool,
     /// When it starts with the host.
@@ -83,7 +108,7 @@ pub(in crate::resource) struct Container {
     description: Option<Text>,
     /// May not be destroyed.
     protection: Option<bool>,
-    /// Default: `true`. It runs.
+    /// Default: `true`. It runs; a base does until it is done.
     #[serde(default = "yes")]
     pub(super) running: bool,
 }
@@ -180,7 +205,7 @@ impl Container {
             nets: self.network.iter().enumerate().map(|(n, net)| net.settings(n)).collect(),
             mounts: self.mounts.iter().map(MountPoint::settings).collect(),
             features: container::Features { nesting, keyctl, fuse, mknod },
-            onboot: Some(self.onboot),
+            onboot: Some(self.onboot && !self.base),
             startup: container::Startup { order, up, down },
             nameserver: self.nameserver.iter().flat_map(|servers| &servers.0).map(|server| server.0).collect(),
             searchdomain: self.searchdomain.as_ref().map(|domain| domain.0.clone()),
@@ -188,6 +213,11 @@ impl Container {
             description: self.description.as_ref().map(|text| text.0.trim_end_matches('\n').to_owned()),
             protection: self.protection,
         }
+    }
+
+    /// Returns what it is a clone of.
+    pub(super) fn clone(&self) -> Option<&ContainerName> {
+        self.clone.as_ref().filter(|base| !base.0.is_empty())
     }
 
     /// Returns what is wrong with the fields together.
@@ -208,6 +238,12 @@ impl Container {
             } else if !targets.insert(&mount.target) {
                 mistakes.push(Mistake::at("mounts", format!("two mounts have the target `{}`", mount.target)));
             }
+        }
+        if self.clone().is_some_and(|base| base.0 == self.id.to_string() || base.0 == self.hostname.0) {
+            mistakes.push(Mistake::at("clone", "it is this very container"));
+        }
+        if self.base && !self.running {
+            mistakes.push(Mistake::at("running", "a base runs until it is done: it stops by itself"));
         }
         if self.memory.mebibytes() < 16 {
             mistakes.push(Mistake::at("memory", "less than 16MiB"));

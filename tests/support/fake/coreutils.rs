@@ -1,4 +1,4 @@
-//! The few programs of every Debian that cases run: cat, chown, echo, id, rm, sh, tee, test, touch.
+//! The few programs of every Debian that cases run: cat, chown, cp, echo, id, rm, sh, tee, test, touch.
 use super::disk::Body;
 use super::{FakeMachine, PROGRAMS, answer, refuse};
 use provision::system::{Command, FileKind, Output};
@@ -13,6 +13,20 @@ pub fn cat(machine: &FakeMachine, command: &Command) -> Output {
         }
     }
     Output { code: 0, stdout: printed, stderr: Vec::new() }
+}
+
+/// `cp --archive … FROM TO`, a directory that is not there yet.
+pub fn cp(machine: &FakeMachine, command: &Command) -> Output {
+    let [.., from, to] = command.argv.as_slice() else { return refuse(1, "cp: usage\n") };
+    let mut disk = machine.disk();
+    let copied: Vec<_> = disk.nodes.iter().filter(|(path, _)| path.starts_with(from)).collect();
+    let place = |path: &Path| Path::new(to).join(path.strip_prefix(from).expect("it begins so"));
+    let copied: Vec<_> = copied.into_iter().map(|(path, node)| (place(path), node.clone())).collect();
+    if copied.is_empty() {
+        return refuse(1, &format!("cp: cannot stat '{from}'\n"));
+    }
+    disk.nodes.extend(copied);
+    answer(0, "")
 }
 
 /// `chown --recursive --no-dereference --from=U OWNER PATH`, or `--from=:G :GROUP`.

@@ -111,6 +111,13 @@ pub fn usernsexec(machine: &FakeMachine, command: &Command) -> Output {
 /// The few programs that the driver runs in a container.
 fn inside(machine: &FakeMachine, root: &str, argv: &[String], command: &Command) -> Output {
     match argv.first().map(String::as_str) {
+        // What a clone forgets, and its keys.
+        Some("sh") if argv[2].contains("/etc/machine-id") => {
+            machine.file(&format!("{root}/etc/machine-id"), "");
+            machine.disk().remove_tree(Path::new(&format!("{root}/etc/ssh/ssh_host_rsa_key")));
+            answer(0, "")
+        }
+        Some("sh") if argv[2].contains("ssh-keygen") => answer(0, ""),
         Some("sh") => {
             let Some(path) = argv.last() else { return refuse(2, "sh: usage\n") };
             machine.file(&format!("{root}{path}"), &String::from_utf8_lossy(&command.stdin));

@@ -34,6 +34,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
     ("chroot", lxc::usernsexec),
     ("chpasswd", accounts::chpasswd),
     ("cat", coreutils::cat),
+    ("cp", coreutils::cp),
     ("chown", coreutils::chown),
     ("echo", coreutils::echo),
     ("exportfs", exportfs::exportfs),

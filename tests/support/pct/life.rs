@@ -34,6 +34,9 @@ pub fn start(id: u32) -> Done {
     if !path(id).exists() {
         return Conf::read(id).map(drop).or_else(|crate::Refusal(_, text)| refuse(255, text));
     }
+    if Conf::read(id)?.now.get("template").is_some_and(|on| on == "1") {
+        return refuse(255, "you can't start a CT if it's a template");
+    }
     if under::runs(id) {
         return refuse(255, format!("CT {id} already running"));
     }

@@ -1,7 +1,7 @@
 //! A stand-in for Proxmox's `pct`, for tests on machines that have none: it keeps its files as the cluster file system does,
 //! answers as the recorded calls of the real tool show, traps included, and runs plain LXC containers underneath.
 //!
-//! What it leaves out: snapshots, clones, consoles, backups, and the disks themselves (an image is an empty file beside a
+//! What it leaves out: snapshots, linked clones, consoles, backups, and the disks themselves (an image is an empty file beside a
 //! directory that holds the container's files).
 #![allow(
     unreachable_pub,
@@ -11,6 +11,7 @@
     clippy::print_stderr,
     reason = "a program for tests"
 )]
+mod clone;
 mod conf;
 mod create;
 mod life;
@@ -81,6 +82,10 @@ fn call(arguments: &[String]) -> Done {
         "destroy" => life::destroy(number, rest),
         "unlock" => life::unlock(number),
         "exec" => life::exec(number, rest),
+        "clone" => clone::clone(number, rest),
+        "template" => clone::template(number),
+        "mount" => clone::mount(number),
+        "unmount" => clone::unmount(number),
         other => refuse(255, format!("ERROR: unknown command 'pct {other}'")),
     }
 }

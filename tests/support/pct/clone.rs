@@ -1,0 +1,120 @@
+//! `pct clone` and `pct template`, and `pct mount`: a base is a directory like others, and each clone has a copy of it.
+use crate::conf::{Conf, node, path};
+use crate::options::{number_of, pairs, parse};
+use crate::{Done, lock, refuse, under};
+use std::fs;
+use std::path::Path;
+
+pub fn template(id: u32) -> Done {
+    let mut conf = Conf::read(id)?;
+    let _locked = lock::lock(id)?;
+    conf.refuse_locked()?;
+    if under::runs(id) {
+        return refuse(255, "you can't convert a CT to template if the CT is running");
+    }
+    let rootfs = conf.now.get("rootfs").cloned().unwrap_or_default();
+    let images = format!("/var/lib/vz/images/{id}");
+    if let Err(error) = fs::rename(format!("{images}/vm-{id}-disk-0.raw"), format!("{images}/base-{id}-disk-0.raw")) {
+        return refuse(255, error.to_string());
+    }
+    conf.now.insert("rootfs".to_owned(), rootfs.replace(&format!("/vm-{id}-"), &format!("/base-{id}-")));
+    conf.now.insert("template".to_owned(), "1".to_owned());
+    conf.write(id)
+}
+
+pub fn clone(id: u32, arguments: &[String]) -> Done {
+    const USAGE: &str = "clone <vmid> <newid> [OPTIONS]";
+    let Some((new, options)) = arguments.split_first() else {
+        return refuse(2, format!("400 not enough arguments\npct {USAGE}"));
+    };
+    let Ok(new) = new.parse::<u32>() else { return refuse(2, "newid: invalid format") };
+    let mut options = parse(options, USAGE)?;
+    let mut base = Conf::read(id)?;
+    if path(new).exists() {
+        return refuse(255, format!("CT {new} already exists on node '{}'", node()));
+    }
+    base.refuse_locked()?;
+    let volume = base.now.get("rootfs").and_then(|text| text.split(',').next()).unwrap_or_default().to_owned();
+    let is_template = base.now.get("template").is_some_and(|on| on == "1");
+    if is_template && options.get("full").is_none_or(|full| full != "1") {
+        return refuse(255, format!("Linked clone feature for '{volume}' is not available"));
+    }
+    if under::runs(id) {
+        return refuse(2, "Cannot do full clones on a running container without snapshots");
+    }
+    for (key, value) in &base.now {
+        if number_of(key, "mp").is_some() && value.starts_with('/') {
+            return refuse(255, format!("unable to clone mountpoint '{key}' (type bind)"));
+        }
+    }
+    let _locked = lock::lock(new)?;
+    let mut conf = Conf::default();
+    conf.now.insert("lock".to_owned(), "create".to_owned());
+    conf.write(new)?;
+    base.now.insert("lock".to_owned(), "disk".to_owned());
+    base.write(id)?;
+    println!("create full clone of mountpoint rootfs ({volume})");
+    let copied = copy(id, new);
+    base.now.remove("lock");
+    base.write(id)?;
+    if let Err(why) = copied {
+        crate::create::clear(new);
+        drop(fs::remove_file(path(new)));
+        return refuse(255, format!("clone failed: {why}"));
+    }
+    conf = Conf { raw: base.raw, now: base.now, description: base.description, ..Conf::default() };
+    conf.now.remove("template");
+    let size = conf.now.get("rootfs").and_then(|text| text.split_once(',')).map(|(_, rest)| format!(",{rest}"));
+    let rootfs = format!("local:{new}/vm-{new}-disk-0.raw{}", size.unwrap_or_default());
+    conf.now.insert("rootfs".to_owned(), rootfs);
+    for (key, value) in conf.now.iter_mut().filter(|(key, _)| number_of(key, "net").is_some()) {
+        let parts = pairs(value, "");
+        let part = |(name, old): &(String, String)| {
+            let made =
+                format!("BC:24:11:{:02X}:{:02X}:{:02X}", new >> 8 & 255, new & 255, number_of(key, "net").unwrap_or(0));
+            format!("{name}={}", if name == "hwaddr" { &made } else { old })
+        };
+        *value = parts.iter().map(part).collect::<Vec<_>>().join(",");
+    }
+    if let Some(hostname) = options.remove("hostname") {
+        conf.now.insert("hostname".to_owned(), hostname);
+    }
+    if let Some(text) = options.remove("description") {
+        conf.description = Some(format!("{}\n", text.trim_end_matches('\n')));
+    }
+    conf.write(new)
+}
+
+fn copy(from: u32, to: u32) -> Result<(), String> {
+    let images = format!("/var/lib/vz/images/{to}");
+    let text = |error: std::io::Error| error.to_string();
+    fs::create_dir_all(&images).and_then(|()| fs::create_dir_all(under::home(to))).map_err(text)?;
+    fs::write(format!("{images}/vm-{to}-disk-0.raw"), "").map_err(text)?;
+    let [from, to] = [from, to].map(|id| format!("{}/rootfs", under::home(id)));
+    under::run(&["cp", "-a", &from, &to])
+}
+
+/// The directory is where the disk would be mounted; the mount is one of it over itself.
+pub fn mount(id: u32) -> Done {
+    let mut conf = Conf::read(id)?;
+    let _locked = lock::lock(id)?;
+    conf.refuse_locked()?;
+    let rootfs = format!("{}/rootfs", under::home(id));
+    conf.now.insert("lock".to_owned(), "mounted".to_owned());
+    conf.write(id)?;
+    under::run(&["mount", "--bind", &rootfs, &rootfs]).or_else(|why| refuse(255, why))?;
+    println!("mounted CT {id} in '{rootfs}'");
+    Ok(())
+}
+
+pub fn unmount(id: u32) -> Done {
+    let mut conf = Conf::read(id)?;
+    let _locked = lock::lock(id)?;
+    let rootfs = format!("{}/rootfs", under::home(id));
+    if conf.lock() != Some("mounted") || !Path::new(&rootfs).exists() {
+        return refuse(255, format!("container '{id}' is not mounted"));
+    }
+    under::run(&["umount", &rootfs]).or_else(|why| refuse(255, why))?;
+    conf.now.remove("lock");
+    conf.write(id)
+}
