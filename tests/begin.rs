@@ -65,7 +65,8 @@ fn recipes_are_listed_with_what_they_need() {
     for part in [
         "eidolons  MAX Pipeline Eidolons\n  found     ships with provision\n  vars      members = a list of 7,",
         "\n  secrets   token: the environment variable GITHUB_TOKEN, in eidolon.toml\n  includes  lxc-host.toml,",
-        "\nparts, which recipes include:\neidolon\n  found     ships with provision\n  needs     role, uid,",
+        "\nparts, which recipes include:\neidolon-base\n  found     ships with provision\n  needs     base,",
+        "\neidolon\n  found     ships with provision\n  needs     role, uid,",
     ] {
         assert!(listed.stdout.contains(part), "{part}\n{}", listed.stdout);
     }

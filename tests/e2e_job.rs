@@ -17,6 +17,8 @@ const MEMBERS: &str = r#"members=[
   { id = 206, role = "anya",  job = "Onboarding",        from = "finn",  to = "atlas", clis = false },
   { id = 207, role = "atlas", job = "Delivery PM",       from = "anya",  to = "lilly", clis = false },
 ]"#;
+/// Those five are copies of one without the CLIs; the other two bring their own.
+const BASE: &str = "base={ id = 200, clis = false }";
 const NETWORK: &str = r#"network={ node = "npm", npm = "https://registry.npmjs.org", apt = "", certificates = "/usr/local/share/ca-certificates" }"#;
 const REPOSITORY: &str = "repository=git://10.0.100.1/eidolons.git";
 
@@ -27,7 +29,8 @@ struct Job {
 impl Job {
     fn provision(&self, command: &str, more: &[&str]) -> Answer {
         let begun = Instant::now();
-        let mut argv = vec!["provision", command, "eidolons", "--var", MEMBERS, "--var", NETWORK, "--var", REPOSITORY];
+        let mut argv = vec!["provision", command, "eidolons"];
+        argv.extend([MEMBERS, BASE, NETWORK, REPOSITORY].into_iter().flat_map(|var| ["--var", var]));
         argv.extend(more);
         let answer = self.lab.run(&argv);
         println!("provision {command} {}: exit {}, {:.2?}", more.join(" "), answer.code, begun.elapsed());

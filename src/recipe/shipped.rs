@@ -2,6 +2,8 @@
 
 /// Every file of `recipes/`.
 pub const SHIPPED: &[(&str, &[u8])] = &[
+    ("eidolon-base.toml", include_bytes!("../../recipes/eidolon-base.toml")),
+    ("eidolon-common.toml", include_bytes!("../../recipes/eidolon-common.toml")),
     ("eidolon.toml", include_bytes!("../../recipes/eidolon.toml")),
     ("eidolons.toml", include_bytes!("../../recipes/eidolons.toml")),
     ("files/build-template.sh", include_bytes!("../../recipes/files/build-template.sh")),
