@@ -24,6 +24,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
         let pct = exe.parent().and_then(Path::parent).unwrap().join("examples/pct");
         assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
         lab.put(&pct, "/usr/sbin/pct");
+        lab.put(Path::new(env!("CARGO_BIN_EXE_provision")), "/usr/local/bin/provision");
         let template = std::env::var("TEMPLATE")
             .unwrap_or_else(|_| "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst".to_owned());
         lab.put(Path::new(&template), TEMPLATE);
@@ -52,6 +53,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
             node.a_locked_one_waits();
             node.one_that_was_killed_in_the_making_is_made();
             node.ids_of_others_are_refused();
+            node.one_that_was_made_by_hand_is_imported_and_adopted();
             node.it_goes_with_its_data_alone();
         },
     );
@@ -242,6 +244,131 @@ impl Node {
         }
         let foreign = run(&self.items(Want::Present), Mode::Plan, &Known::default(), &self.sys).unwrap();
         assert!(foreign.ends()[0].contains("--adopt 301"), "{:?}", foreign.ends());
+    }
+
+    /// Made by `pct` alone: with what a recipe can say and with what it can't.
+    fn one_that_was_made_by_hand_is_imported_and_adopted(&self) {
+        const HAND: &str = "/etc/pve/lxc/303.conf";
+        let template = format!("local:vztmpl/{}", TEMPLATE.rsplit('/').next().unwrap());
+        self.host(&[
+            "pct",
+            "create",
+            "303",
+            &template,
+            "--hostname",
+            "by-hand",
+            "--unprivileged",
+            "1",
+            "--rootfs",
+            "local:4",
+            "--memory",
+            "256",
+            "--cores",
+            "1",
+            "--features",
+            "nesting=1",
+            "--tags",
+            "b;a",
+            "--onboot",
+            "0",
+            "--net0",
+            "name=eth0,bridge=vmbr1,ip=10.77.0.33/24,gw=10.77.0.1",
+            "--mp0",
+            "/srv/a,mp=/mnt/a,ro=1",
+            "--description",
+            "it's \"mine\":\n{{ two }} lines, 100% é",
+        ]);
+        fs::write(HAND, fs::read_to_string(HAND).unwrap() + "frob: 1\nlxc.cap.drop: sys_time\n").unwrap();
+        self.host(&["pct", "start", "303"]);
+        let look = || (fs::read_to_string(HAND).unwrap(), fs::metadata(HAND).unwrap().modified().unwrap());
+        let before = look();
+        let provision = |arguments: &[&str]| {
+            let command = Command::new(
+                ["/usr/local/bin/provision", "--state-dir", "/srv/state"].iter().chain(arguments).copied(),
+            );
+            let output = self.sys.run(&command).unwrap();
+            (output.code, output.text(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let recipe = "/srv/hand.toml";
+        let (code, said, warned) = provision(&["import", "303", "--into", recipe]);
+        let wrote = "wrote /srv/hand.toml; `provision apply /srv/hand.toml --adopt 303` takes it over\n";
+        assert_eq!((code, said.as_str()), (0, wrote), "{warned}");
+        for note in ["frob: 1", "lxc.cap.drop: sys_time", "its template"] {
+            assert!(warned.contains(&format!("warning: container 303: a recipe does not say: {note}")), "{warned}");
+        }
+        let text = fs::read_to_string(recipe).unwrap();
+        assert!(
+            text.starts_with("name = \"hand\"\n\n# Of container 303 a recipe does not say:\n#   frob: 1\n"),
+            "{text}"
+        );
+        assert_eq!(provision(&["import", "303"]).1.split_once('\n').unwrap().1, text.split_once('\n').unwrap().1);
+
+        let (code, said, _) = provision(&["plan", recipe]);
+        assert!(code == 3 && said.contains("planned: 0 to change, 0 in sync, 1 waiting"), "{code}: {said}");
+        assert!(said.contains("run again with `--adopt 303`"), "{said}");
+        let (code, said, error) = provision(&["apply", recipe, "--yes", "--adopt", "303"]);
+        assert!(
+            code == 0 && said.contains("applied: 0 changed, 1 in sync, 0 waiting"),
+            "{code}: {said}{error}\n{text}"
+        );
+        let (code, said, _) = provision(&["plan", recipe, "--check"]);
+        assert!(code == 0 && said.contains("planned: 0 to change, 1 in sync, 0 waiting"), "{code}: {said}");
+        assert_eq!(look(), before);
+
+        // Nothing that is in a recipe is lost, and nothing comes into it twice.
+        let (code, _, error) = provision(&["import", "303", "--into", recipe]);
+        assert!(code == 2 && error.contains("it has host/container:303 already (/srv/hand.toml:"), "{error}");
+        assert_eq!(fs::read_to_string(recipe).unwrap(), text);
+        fs::write("/srv/mine.toml", "# mine\nname = \"mine\"\n[[directory]]\npath = \"/srv/d\"").unwrap();
+        fs::set_permissions("/srv/mine.toml", std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        let (code, _, error) = provision(&["import", "303", "301", "--into", "/srv/mine.toml"]);
+        assert_eq!(code, 0, "{error}");
+        let merged = fs::read_to_string("/srv/mine.toml").unwrap();
+        assert!(
+            merged.starts_with("# mine\nname = \"mine\"\n[[directory]]\npath = \"/srv/d\"\n\n# Of container 303"),
+            "{merged}"
+        );
+        assert!(merged.contains("\n[[container]]\nid          = 301\n"), "{merged}");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata("/srv/mine.toml").unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o640);
+        let (code, said, error) = provision(&["validate", "/srv/mine.toml"]);
+        assert!(code == 0 && said.contains("3 resources"), "{said}{error}");
+        fs::write("/srv/wrong.toml", "name = \"wrong\"\ncontainer = 1\n").unwrap();
+        assert_eq!(provision(&["import", "303", "--into", "/srv/wrong.toml"]).0, 2);
+        assert_eq!(fs::read_to_string("/srv/wrong.toml").unwrap(), "name = \"wrong\"\ncontainer = 1\n");
+        fs::remove_file("/srv/wrong.toml").unwrap();
+        std::os::unix::fs::symlink("/srv/mine.toml", "/srv/link.toml").unwrap();
+        let (code, _, error) = provision(&["import", "303", "--into", "/srv/link.toml"]);
+        assert!(code == 2 && error.contains("it is a link"), "{error}");
+
+        for (id, why) in [
+            ("400", "it is the id of a virtual machine"),
+            ("401", "it is the id of something on the node `pve9`"),
+            ("404", "there is no such container on this host"),
+        ] {
+            let (code, said, error) = provision(&["import", id, "--into", "/srv/none.toml"]);
+            assert!(code == 2 && said.is_empty() && error.contains(why), "{id}: {code} {said}{error}");
+        }
+        self.host(&["pct", "set", "303", "--lock", "backup"]);
+        let (code, _, error) = provision(&["import", "303", "--into", "/srv/none.toml"]);
+        assert!(code == 2 && error.contains("it is locked (backup)"), "{error}");
+        let (code, said, _) = provision(&["plan", recipe]);
+        assert!(code == 3 && said.contains("it is locked (backup)"), "{code}: {said}");
+        self.host(&["pct", "unlock", "303"]);
+        self.host(&["pct", "stop", "303"]);
+        let stopped = fs::read_to_string(HAND).unwrap();
+        fs::write(HAND, format!("{stopped}template: 1\n")).unwrap();
+        let (code, _, error) = provision(&["import", "303", "--into", "/srv/none.toml"]);
+        assert!(code == 2 && error.contains("it is a template"), "{error}");
+        fs::write(HAND, format!("{stopped}\n[before]\nmemory: 1\n")).unwrap();
+        let (code, said, error) = provision(&["import", "303"]);
+        assert!(
+            code == 0 && said.contains("#   the snapshot `before`\n") && error.contains("`before`"),
+            "{said}{error}"
+        );
+        fs::write(HAND, stopped).unwrap();
+        assert!(!Path::new("/srv/none.toml").exists());
+        self.host(&["pct", "destroy", "303"]);
     }
 
     fn it_goes_with_its_data_alone(&mut self) {

@@ -15,6 +15,7 @@ mod cli;
 mod containers;
 mod documents;
 mod history;
+mod import;
 mod kinds;
 mod ledger;
 mod ledger_on_disk;

@@ -51,7 +51,7 @@ impl Args {
 }
 
 /// Returns the name of the recipe in a file: that of the file, as far as it can be one.
-fn name(file: &Path) -> String {
+pub(super) fn name(file: &Path) -> String {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     let name: String = stem.chars().map(|c| if fits(c) { c } else { '-' }).collect();

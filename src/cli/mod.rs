@@ -8,6 +8,7 @@ mod enter;
 mod exit;
 mod facts;
 mod history;
+mod import;
 mod init;
 mod ledger;
 mod named;
@@ -58,6 +59,7 @@ enum Command {
     Destroy(destroy::Args),
     Recipes(recipes::Args),
     Init(init::Args),
+    Import(import::Args),
     History(history::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -86,6 +88,7 @@ pub fn main() -> i32 {
         Command::Destroy(args) => args.run(&global),
         Command::Recipes(args) => args.run(&global),
         Command::Init(args) => args.run(),
+        Command::Import(args) => args.run(&global),
         Command::History(args) => args.run(&global),
         Command::Ledger(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),

@@ -173,7 +173,7 @@ fn is_there(recipe: &Recipe, reach: &ReachArgs, allowed: &Allowed) -> Result<(),
     named::mistake(&ids, &recipe.name, reach, allowed).map_or(Ok(()), |mistake| Err(Exit::Usage(mistake)))
 }
 
-fn items(stages: &[Stage]) -> impl Iterator<Item = &Item> {
+pub(super) fn items(stages: &[Stage]) -> impl Iterator<Item = &Item> {
     stages.iter().flat_map(|stage| match stage {
         Stage::Plain(items) => items.iter().collect::<Vec<_>>(),
         Stage::Lanes(lanes) => lanes.iter().flat_map(|lane| &lane.items).collect(),

@@ -27,6 +27,9 @@ pub trait Driver: Send + Sync {
     /// Returns what there is under this id, from files alone.
     fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>>;
 
+    /// Returns what is set of a container that no recipe can say, a line each, in the words of its file; it starts no program.
+    fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>>;
+
     /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;
 

@@ -1,6 +1,7 @@
 //! `container`: an LXC container of this host. Everything that is Proxmox's or plain LXC's is the driver's affair.
 mod absent;
 mod asked;
+mod import;
 mod needs;
 mod origin;
 mod seal;
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ledger::ABSENT;
 use crate::system::System;
 pub(super) use asked::Container;
+pub use import::{Imported, imported};
 use origin::Origin;
 pub(crate) use seal::Seal;
 
@@ -199,7 +201,8 @@ impl<'a> View<'a, '_> {
         }
         // What others are cloned from stays as it is.
         let sealed = found.what == What::Template;
-        let edits = if sealed { Vec::new() } else { container::edits(&self.settings, found) };
+        let edits =
+            if sealed { Vec::new() } else { container::edits(&self.asked.settings_beside(&found.settings), found) };
         if let Some(waiting) = self.set(&mut plan, found, &edits)? {
             plan.waiting.insert(0, waiting);
             return Ok(plan);

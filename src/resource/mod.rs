@@ -30,6 +30,7 @@ mod user;
 
 pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Known, Want};
+pub use container::{Imported, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
 pub use pending::{Missing, Pending, Thing};
 pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};

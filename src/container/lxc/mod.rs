@@ -1,5 +1,6 @@
 //! Plain LXC: a container is a directory below `/var/lib/lxc` with a `config` and a `rootfs`.
 mod base;
+mod beyond;
 mod config;
 pub(super) mod host;
 mod live;
@@ -70,6 +71,11 @@ impl Driver for Lxc {
             mounted,
             lock,
         }))
+    }
+
+    fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>> {
+        let config = known_config(sys, id)?;
+        Ok(beyond::beyond(id, &config, &*Host::of(sys)?))
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {

@@ -100,7 +100,7 @@ pub(super) fn interfaces(config: &Config) -> Vec<(u32, String)> {
     indices.into_iter().filter(tied).map(|n| (n, name(n))).collect()
 }
 
-fn nets(config: &Config) -> Vec<Net> {
+pub(super) fn nets(config: &Config) -> Vec<Net> {
     let net = |(n, name): (u32, String)| {
         let get = |part: &str| config.get(&format!("lxc.net.{n}.{part}"));
         let mine = |part: &str| config.get(&ours(&format!("net.{name}.{part}")));

@@ -1,4 +1,5 @@
 //! Proxmox VE: read from the files of its cluster file system and from LXC's state, written by `pct` alone.
+mod beyond;
 mod clone;
 mod cluster;
 mod conf;
@@ -58,14 +59,22 @@ impl Driver for Pct {
             Some(instance) => read::owed(&conf).into_iter().chain(owed_hostname(sys, id, instance)?).collect(),
             None => Vec::new(),
         };
+        let mut settings = read::settings(&conf);
+        // So Proxmox calls one whose file names none.
+        settings.hostname.get_or_insert_with(|| format!("CT{id}"));
         Ok(Some(Found {
             lock: lock.filter(|_| what == What::Container),
             what,
-            settings: read::settings(&conf),
+            settings,
             owed,
             running: instance.is_some(),
             mounted,
         }))
+    }
+
+    fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>> {
+        let text = text(sys, &conf_path(id))?.unwrap_or_default();
+        Ok(beyond::beyond(&text, &Conf::parse(&text)))
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {

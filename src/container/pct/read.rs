@@ -17,7 +17,8 @@ pub(super) fn settings(conf: &Conf) -> Settings {
         unprivileged: on("unprivileged"),
         template: None,
         storage: part("volume").and_then(|volume| volume.split_once(':')).map(|(storage, _)| storage.to_owned()),
-        disk: part("size").and_then(size),
+        // A directory without a limit has `size=0T`.
+        disk: part("size").and_then(size).filter(|size| size.0 > 0),
         cores: get("cores").and_then(|cores| cores.parse().ok()),
         memory: mebibytes("memory"),
         swap: mebibytes("swap"),
@@ -96,7 +97,7 @@ pub(super) fn mount(text: &str) -> Option<Mount> {
 }
 
 /// Returns a path as recipes have it, without the slashes that say nothing; the name of a volume as it is.
-fn plain(path: &str) -> String {
+pub(super) fn plain(path: &str) -> String {
     if !path.starts_with('/') {
         return path.to_owned();
     }

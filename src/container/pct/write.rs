@@ -51,7 +51,7 @@ fn place(conf: &Conf, family: &str, is_same: impl Fn(&str) -> bool) -> String {
     key(known.unwrap_or_else(free))
 }
 
-fn net_text(is: Option<&str>, net: &Net) -> String {
+pub(super) fn net_text(is: Option<&str>, net: &Net) -> String {
     let mut parts = owned(is, "name");
     put(&mut parts, "name", Some(&net.name));
     put(&mut parts, "bridge", net.bridge.as_ref());
@@ -73,7 +73,7 @@ fn net_text(is: Option<&str>, net: &Net) -> String {
     joined(&parts, "")
 }
 
-fn mount_text(is: Option<&str>, mount: &Mount) -> Result<String> {
+pub(super) fn mount_text(is: Option<&str>, mount: &Mount) -> Result<String> {
     let mut parts = owned(is, "volume");
     let volume = parts.iter().find(|(key, _)| key == "volume").map(|(_, volume)| volume.clone());
     if let Some(volume) = volume.filter(|volume| !volume.starts_with('/') && *volume != mount.source) {
@@ -90,7 +90,7 @@ fn mount_text(is: Option<&str>, mount: &Mount) -> Result<String> {
     Ok(joined(&parts, "volume"))
 }
 
-fn features_text(is: Option<&str>, features: Features) -> String {
+pub(super) fn features_text(is: Option<&str>, features: Features) -> String {
     let mut parts = owned(is, "");
     for (name, on) in features.each() {
         put(&mut parts, name, on.map(bit).as_ref());
@@ -98,7 +98,7 @@ fn features_text(is: Option<&str>, features: Features) -> String {
     joined(&parts, "")
 }
 
-fn startup_text(startup: Startup) -> String {
+pub(super) fn startup_text(startup: Startup) -> String {
     let parts = startup.each().into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?.to_string())));
     joined(&parts.collect::<Properties>(), "")
 }

@@ -76,12 +76,11 @@ pub(in crate::resource) struct Container {
     pub(super) disk: Option<Size>,
     /// Default: all. How many processors it sees.
     cores: Option<Cores>,
-    /// Default: `"512MiB"`. How much it may use: whole MiB, at least 16.
-    #[serde(default = "half_a_gib")]
-    memory: Size,
-    /// Default: `"0B"`. How much of it may be swapped out, beyond the memory.
-    #[serde(default = "nothing")]
-    swap: Size,
+    /// Default: `"512MiB"`, or no limit where it was made by hand without one. How much it may use: whole MiB, at least 16.
+    memory: Option<Size>,
+    /// Default: `"0B"`, or no limit where it was made by hand without one. How much of it may be swapped out, beyond the
+    /// memory.
+    swap: Option<Size>,
     /// Its network interfaces, by `name`.
     #[serde(default)]
     network: Vec<Network>,
@@ -175,17 +174,11 @@ struct Startup {
 
 /// What a container has at least whose recipe says nothing of it.
 const LEAST_DISK: Size = Size(8 << 30);
+const SOME_MEMORY: Size = Size(512 << 20);
+const NO_SWAP: Size = Size(0);
 
 fn yes() -> bool {
     true
-}
-
-fn half_a_gib() -> Size {
-    Size(512 << 20)
-}
-
-fn nothing() -> Size {
-    Size(0)
 }
 
 impl Container {
@@ -200,8 +193,8 @@ impl Container {
             storage: self.storage.as_ref().map(|storage| storage.0.clone()),
             disk: Some(self.disk.unwrap_or(LEAST_DISK)),
             cores: self.cores.map(|cores| cores.0),
-            memory: Some(self.memory),
-            swap: Some(self.swap),
+            memory: Some(self.memory.unwrap_or(SOME_MEMORY)),
+            swap: Some(self.swap.unwrap_or(NO_SWAP)),
             nets: self.network.iter().enumerate().map(|(n, net)| net.settings(n)).collect(),
             mounts: self.mounts.iter().map(MountPoint::settings).collect(),
             features: container::Features { nesting, keyctl, fuse, mknod },
@@ -212,6 +205,17 @@ impl Container {
             tags: self.tags.iter().map(|tag| tag.0.clone()).collect(),
             description: self.description.as_ref().map(|text| text.0.trim_end_matches('\n').to_owned()),
             protection: self.protection,
+        }
+    }
+
+    /// Returns what is asked of a container that is there: one that somebody made without a limit keeps none unasked.
+    pub(super) fn settings_beside(&self, is: &Settings) -> Settings {
+        let all = self.settings();
+        Settings {
+            disk: all.disk.filter(|_| self.disk.is_some() || is.disk.is_some()),
+            memory: all.memory.filter(|_| self.memory.is_some() || is.memory.is_some()),
+            swap: all.swap.filter(|_| self.swap.is_some() || is.swap.is_some()),
+            ..all
         }
     }
 
@@ -245,13 +249,13 @@ impl Container {
         if self.base && !self.running {
             mistakes.push(Mistake::at("running", "a base runs until it is done: it stops by itself"));
         }
-        if self.memory.mebibytes() < 16 {
+        if self.memory.is_some_and(|memory| memory.mebibytes() < 16) {
             mistakes.push(Mistake::at("memory", "less than 16MiB"));
         }
-        if !self.memory.0.is_multiple_of(1 << 20) {
+        if self.memory.is_some_and(|memory| !memory.0.is_multiple_of(1 << 20)) {
             mistakes.push(Mistake::at("memory", "not whole MiB"));
         }
-        if !self.swap.0.is_multiple_of(1 << 20) {
+        if self.swap.is_some_and(|swap| !swap.0.is_multiple_of(1 << 20)) {
             mistakes.push(Mistake::at("swap", "not whole MiB"));
         }
         if self.disk == Some(Size(0)) {
