@@ -360,11 +360,18 @@ impl Node {
         fs::write(HAND, format!("{stopped}template: 1\n")).unwrap();
         let (code, _, error) = provision(&["import", "303", "--into", "/srv/none.toml"]);
         assert!(code == 2 && error.contains("it is a template"), "{error}");
+        let (code, said, _) = provision(&["plan", recipe]);
+        assert!(code == 3 && said.contains("it is a base, which never runs again"), "{code}: {said}");
         fs::write(HAND, format!("{stopped}\n[before]\nmemory: 1\n")).unwrap();
         let (code, said, error) = provision(&["import", "303"]);
         assert!(
             code == 0 && said.contains("#   the snapshot `before`\n") && error.contains("`before`"),
             "{said}{error}"
+        );
+        let (code, said, _) = provision(&["plan", recipe]);
+        assert!(
+            code == 0 && said.contains("planned: 1 to change") && said.contains("running: false → true"),
+            "{code}: {said}"
         );
         fs::write(HAND, stopped).unwrap();
         assert!(!Path::new("/srv/none.toml").exists());

@@ -6,7 +6,7 @@ use crate::support::fake::FakeMachine;
 use crate::support::place::Place;
 use crate::support::recorder::Recorder;
 use proptest::prelude::*;
-use provision::container::driver;
+use provision::container::{Found, Owed, driver};
 use provision::engine::{Course, Mode, Scope, converge};
 use provision::item::Item;
 use provision::recipe::{Embedded, Files, HostFacts, Options, SecretsMode, Stage, Unread, load};
@@ -190,10 +190,16 @@ fn a_container_of_plain_lxc_keeps_the_limits_that_it_does_not_have() {
 #[test]
 fn what_waits_for_a_restart_and_what_a_plan_would_change_is_said() {
     let machine = node("hostname: lilly\nmemory: 8\nrootfs: local:201/a.raw,size=4G\nunprivileged: 1\n");
-    let notes = import(&machine, 201).unwrap().notes;
+    let found = driver(&machine).unwrap().found(&machine, 201).unwrap().unwrap();
+    let owed = vec![Owed { field: "features.fuse".into(), active: None }];
+    let notes = imported(201, &Found { running: true, owed, ..found }, Vec::new()).unwrap().notes;
     assert_eq!(
         notes[1..],
-        ["memory: 8MiB: less than 16MiB".to_owned(), "a plan changes memory: 8MiB -> 512MiB".to_owned()]
+        [
+            "memory: 8MiB: less than 16MiB",
+            "a plan changes memory: 8MiB -> 512MiB",
+            "features.fuse is set and takes effect at the next start",
+        ]
     );
 }
 
@@ -273,6 +279,11 @@ fn described(text: &str) -> String {
     format!("#{}\n", lines.join("\n#"))
 }
 
+/// Lines that fit a pattern, in which a dot is a dot.
+fn lines(pattern: &str) -> impl Strategy<Value = String> + use<> {
+    prop::string::string_regex(&pattern.replace('.', "\\.")).unwrap()
+}
+
 fn or_none(line: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), line]
 }
@@ -303,17 +314,19 @@ fn conf() -> impl Strategy<Value = String> {
     let text = "[ -~é\"'\\\\{}\n\t\r%:#\u{1}\u{7f}ü漢]{0,40}";
     let lines = (
         or_none(text.prop_map(|text| described(&text))),
-        or_none("hostname: [a-z][a-z0-9]{0,8}(\\.[a-z]{1,4})?\n".prop_map(|line| line)),
+        or_none(lines("hostname: [a-z][a-z0-9]{0,8}(.[a-z]{1,4})?\n")),
         or_none((1..9000u32).prop_map(|cores| format!("cores: {cores}\n"))),
         or_none((16..100_000u32).prop_map(|memory| format!("memory: {memory}\n"))),
         or_none((0..5000u32).prop_map(|swap| format!("swap: {swap}\n"))),
-        or_none("rootfs: (local|zfs):201/a.raw(,size=[1-9][0-9]?[MGT]|,size=0T)(,mountoptions=noatime)?\n".prop_map(|line| line)),
-        or_none("features: nesting=[01](,keyctl=[01])?(,fuse=1)?(,mknod=1)?(,mount=nfs;cifs)?\n".prop_map(|line| line)),
-        or_none("(onboot|protection|unprivileged): (0|1|yes)\n".prop_map(|line| line)),
-        or_none("startup: (order=)?[0-9]{1,3}(,up=[0-9]{1,4})?(,down=5)?\n".prop_map(|line| line)),
-        or_none("nameserver: (9.9.9.9|fd00::53|host)( 1.1.1.1)?\n".prop_map(|line| line)),
-        or_none("searchdomain: [a-z]{1,5}(\\.[a-z_]{1,5})?\n".prop_map(|line| line)),
-        or_none("(tags: [a-z]{1,5}(;[a-zA-Z_+.]{1,5}){0,3}\n)?(cpulimit: 1\nunused0: local:201/b.raw\nfrob: [a-z]{1,5}\n)?(lxc.cap.drop: x\n)?".prop_map(|line| line)),
+        or_none(lines("rootfs: (local|zfs):201/a.raw(,size=[1-9][0-9]?[MGT]|,size=0T)(,mountoptions=noatime)?\n")),
+        or_none(lines("features: nesting=[01](,keyctl=[01])?(,fuse=1)?(,mknod=1)?(,mount=nfs;cifs)?\n")),
+        or_none(lines("(onboot|protection|unprivileged): (0|1|yes)\n")),
+        or_none(lines("startup: (order=)?[0-9]{1,3}(,up=[0-9]{1,4})?(,down=5)?\n")),
+        or_none(lines("nameserver: (9.9.9.9|fd00::53|host)( 1.1.1.1)?\n")),
+        or_none(lines("searchdomain: [a-z]{1,5}(.[a-z_]{1,5})?\n")),
+        or_none(lines(
+            "(tags: [a-z]{1,5}(;[a-zA-Z_+]{1,5}){0,3}\n)?(cpulimit: 1\nunused0: local:201/b.raw\nfrob: [a-z]{1,5}\n)?(lxc.cap.drop: x\n)?",
+        )),
     );
     let lists = (prop::collection::vec(net(), 0..4), prop::collection::vec(mount(), 0..4));
     let tails = prop_oneof![
@@ -326,11 +339,41 @@ fn conf() -> impl Strategy<Value = String> {
     })
 }
 
+/// Lines of a configuration of plain LXC, each as somebody writes it or as `provision` does.
+fn config() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        lines("lxc.include = /usr/share/lxc/config/[a-z]{1,5}.conf\n"),
+        lines("lxc.idmap = [ug] 0 [12]00000 65536\n"),
+        lines("lxc.start.(auto|order|delay) = [0-9]{1,3}\n"),
+        lines("lxc.cgroup2.memory.max = ([1-9][0-9]{2}M|[1-9]G|268435456|max)\n"),
+        lines("lxc.cgroup2.memory.swap.max = ([0-9]{1,3}M|0|max)\n"),
+        lines("lxc.cgroup2.cpuset.cpus = (0|0-1|1,3)\n"),
+        lines("lxc.net.0.(type = (veth|macvlan|empty)|link = lxcbr0|name = lan|flags = up|mtu = [0-9]{3,4})\n"),
+        lines(
+            "lxc.net.[01].(type = veth\nlxc.net.1.type = veth|ipv4.address = 10.0.0.5/24|ipv4.gateway = (10.0.0.1|auto))\n"
+        ),
+        lines("lxc.net.0.(hwaddr = 00:16:3e:(ab|xx):01:02|ipv6.address = fd00::5/64|veth.vlan.id = [0-9]{1,4})\n"),
+        lines("lxc.mount.entry = /srv/[a-z]{1,4} [a-z]{1,4} none (bind|rbind|bind,ro),create=dir 0 0\n"),
+        lines("lxc.mount.entry = (proc proc proc nodev|/dev/fuse dev/fuse none bind,create=file,optional) 0 0\n"),
+        lines("lxc.apparmor.(allow_nesting = [01]|profile = (generated|unconfined))\n"),
+        lines(
+            "#provision.(disk = 9GiB|tags = a;b|nameserver = 9.9.9.9|protection = 1|features.keyctl = 1|description = \"[{][{] é\\\\n\")\n"
+        ),
+        lines("lxc.hook.start = /x\n"),
+    ];
+    prop::collection::vec(line, 0..14).prop_map(|lines| format!("lxc.uts.name = by-hand\n{}", lines.concat()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_set_is_imported_planned_and_adopted_without_a_change(conf in conf()) {
         adopted_unchanged(&node(&conf), CONF);
+    }
+
+    #[test]
+    fn whatever_is_set_on_plain_lxc_is_imported_planned_and_adopted_without_a_change(config in config()) {
+        adopted_unchanged(&with(&[(CONFIG, &config)]), CONFIG);
     }
 }
