@@ -1,11 +1,13 @@
-//! One run of the job after another on one host: first run, second run, drift, reboot.
-use crate::lab::{Answer, Lab};
+//! One run of the job after another on one host: first run, second run, drift, reboot. On plain LXC, and on a node of
+//! Proxmox, with a stand-in for `pct` that runs real containers (tests/support/pct).
+use crate::lab::{Answer, Lab, pct};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 const TEMPLATE: &str = "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst";
+const TEMPLATE_OF_NODE: &str = "/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst";
 
 /// Two members with the npm CLIs, five without, so that it fits into a small machine.
 const MEMBERS: &str = r#"members=[
@@ -24,13 +26,17 @@ const REPOSITORY: &str = "repository=git://10.0.100.1/eidolons.git";
 
 struct Job {
     lab: Lab,
+    members: String,
+    /// The members that have the CLIs.
+    with_clis: &'static [u32],
 }
 
 impl Job {
     fn provision(&self, command: &str, more: &[&str]) -> Answer {
         let begun = Instant::now();
-        let mut argv = vec!["provision", command, "eidolons"];
-        argv.extend([MEMBERS, BASE, NETWORK, REPOSITORY].into_iter().flat_map(|var| ["--var", var]));
+let mut argv = vec!["provision", command, "eidolons"];
+        let vars = [&self.members, BASE, NETWORK, REPOSITORY];
+        argv.extend(vars.into_iter().flat_map(|var| ["--var", var]));
         argv.extend(more);
         let answer = self.lab.run(&argv);
         println!("provision {command} {}: exit {}, {:.2?}", more.join(" "), answer.code, begun.elapsed());
@@ -80,7 +86,7 @@ impl Job {
 
 #[test]
 fn the_seven_members_come_up_stay_and_are_repaired() {
-    let job = Job { lab: Lab::up(&["git"]) };
+    let job = Job { lab: Lab::up(&["git"]), members: MEMBERS.to_owned(), with_clis: &[201, 202] };
     job.lab.furnish();
     job.lab.put(Path::new(TEMPLATE), TEMPLATE);
     job.make_repository();
@@ -92,6 +98,55 @@ fn the_seven_members_come_up_stay_and_are_repaired() {
     a_reboot_brings_everything_back(&job);
 }
 
+/// A node as its installation leaves it: a bridge with a way out, a storage, and a template in it. Every call of `pct` is
+/// written down.
+const NODE: &str = "
+    mkdir -p /etc/pve/lxc /etc/pve/nodes /etc/pve/qemu-server
+    printf 'dir: local\\n\\tpath /var/lib/vz\\n\\tcontent vztmpl,rootdir\\n' >/etc/pve/storage.cfg
+    printf 'root:100000:65536\\n' >/etc/subuid; cp /etc/subuid /etc/subgid
+    ip link add vmbr1 type bridge; ip address add 10.0.100.1/24 dev vmbr1; ip link set vmbr1 up; sysctl -qw net.ipv4.ip_forward=1
+    nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post ip saddr 10.0.100.0/24 masquerade'
+    mv /usr/sbin/pct /usr/local/sbin/pct-stand-in
+    printf '#!/bin/sh\\necho \"$*\" >>/run/pct.calls\\nexec /usr/local/sbin/pct-stand-in \"$@\"\\n' >/usr/sbin/pct
+    chmod 755 /usr/sbin/pct";
+
+impl Job {
+    /// Returns what `pct` was called for since it was last asked: the first two words of each call.
+    fn calls(&self) -> Vec<String> {
+        let called = self.lab.sh("touch /run/pct.calls; cat /run/pct.calls; rm /run/pct.calls");
+        let mut calls: Vec<String> =
+            called.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        calls.sort();
+        calls
+    }
+}
+
+#[test]
+fn on_a_node_of_proxmox_pct_is_called_for_what_changes_and_for_nothing_else() {
+    let lab = Lab::up(&["git", "lxc", "uidmap", "zstd", "nftables", "iproute2"]);
+    let job = Job { lab, members: MEMBERS.replace("clis = true", "clis = false"), with_clis: &[] };
+    job.lab.furnish();
+    job.lab.put(&pct(), "/usr/sbin/pct");
+    job.lab.put(Path::new(TEMPLATE), TEMPLATE_OF_NODE);
+    job.lab.sh(NODE);
+    job.make_repository();
+
+    first_run_brings_up_everything_and_waits_for_people(&job);
+    let made: Vec<String> =
+        ["create", "start"].iter().flat_map(|verb| (201..=207).map(move |id| format!("{verb} {id}"))).collect();
+    assert_eq!(job.calls(), made);
+    second_run_changes_nothing(&job);
+    assert_eq!(job.calls(), [""; 0]);
+    job.lab.inside(203, "apt-get -qq -y remove jq >/dev/null");
+    job.lab.inside(205, "umount /mnt/shared");
+    job.lab.sh("lxc-stop -n 204; sed -i 's/^memory: .*/memory: 1024/' /etc/pve/lxc/206.conf");
+    let (_, changed) = job.changed(&["--yes"]);
+    assert_eq!(changed, set(&["203/package:jq", "host/container:204", "host/container:205", "host/container:206"]));
+    assert_eq!(job.calls(), ["set 206", "start 204"]);
+    assert_eq!(job.planned(), BTreeSet::new());
+    assert_eq!(job.calls(), [""; 0]);
+}
+
 fn first_run_brings_up_everything_and_waits_for_people(job: &Job) {
     let (code, changed) = job.changed(&["--yes"]);
     assert_eq!(code, 3, "the gates wait for a person");
@@ -100,7 +155,7 @@ fn first_run_brings_up_everything_and_waits_for_people(job: &Job) {
         job.lab.inside(id, "systemctl is-system-running --wait || systemctl is-system-running | grep -q degraded");
         job.lab.inside(id, "jq --version && ip route | grep -q 'default via 10.0.100.1' && grep -q signals /etc/group");
     }
-    for id in [201, 202] {
+    for id in job.with_clis.iter().copied() {
         job.lab.inside(id, "for cli in claude gemini codex copilot; do $cli --version; done");
     }
     job.lab.inside(

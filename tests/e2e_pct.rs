@@ -1,5 +1,5 @@
 //! The container kind through the driver of Proxmox, on a stand-in for `pct` that runs real containers (tests/support/pct).
-use crate::lab::{Lab, on_a_furnished_machine};
+use crate::lab::{Lab, on_a_furnished_machine, pct};
 use crate::support::contract::{apply, run};
 use crate::support::item::job;
 use crate::support::watched::Watched;
@@ -20,10 +20,7 @@ const TEMPLATE: &str = "/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd
 #[test]
 fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
     let furnish = |lab: &Lab| {
-        let exe = std::env::current_exe().unwrap();
-        let pct = exe.parent().and_then(Path::parent).unwrap().join("examples/pct");
-        assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
-        lab.put(&pct, "/usr/sbin/pct");
+        lab.put(&pct(), "/usr/sbin/pct");
         lab.put(Path::new(env!("CARGO_BIN_EXE_provision")), "/usr/local/bin/provision");
         let template = std::env::var("TEMPLATE")
             .unwrap_or_else(|_| "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst".to_owned());

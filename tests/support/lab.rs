@@ -145,3 +145,11 @@ pub fn binary() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("x86_64-unknown-linux-gnu/release/provision")
 }
+
+/// Returns where cargo puts the stand-in for `pct`.
+pub fn pct() -> PathBuf {
+    let exe = std::env::current_exe().expect("a test has a file");
+    let pct = exe.parent().and_then(Path::parent).expect("below a profile's directory").join("examples/pct");
+    assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
+    pct
+}
