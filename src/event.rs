@@ -118,6 +118,11 @@ pub enum Event {
         /// What.
         remark: Remark,
     },
+    /// What was found in sync so far and is not looked at again, so that a run that is killed has not forgotten it.
+    Held {
+        /// The digests of the fields that were asked for.
+        held: BTreeMap<Id, String>,
+    },
     /// What a resource printed for people: a test's `prints`, progress of a long step.
     Said {
         /// Which.
@@ -162,6 +167,7 @@ impl Event {
             | Event::LaneStarted
             | Event::LaneEnded { .. }
             | Event::PlanEnded
+            | Event::Held { .. }
             | Event::Identified { .. }
             | Event::Warned { .. }
             | Event::Acked { .. }

@@ -27,7 +27,7 @@ fn job() -> Job {
 /// An agent that answers with these lines, whatever it is asked.
 fn answering(lines: &str) -> Result<Launch, Error> {
     let script = format!("printf '%s\\n' '\"ready\"'; read -r job; printf '%b' '{lines}'");
-    Agent::launch(MACHINE, &["sh".into(), "-c".into(), script])
+    Agent::launch(MACHINE, &["sh".into(), "-c".into(), script], &|_| Ok(()))
 }
 
 fn refusal(lines: &str) -> String {
@@ -59,7 +59,9 @@ fn what_is_no_answer_is_an_error_and_no_panic() {
 #[test]
 fn an_agent_that_ends_before_its_job_is_done_is_an_error_with_what_it_printed() {
     let script = "printf '%s\\n' '\"ready\"'; read -r job; echo no space left on device >&2; exit 3";
-    let Ok(Launch::Running(mut agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script.into()]) else {
+    let Ok(Launch::Running(mut agent)) =
+        Agent::launch(MACHINE, &["sh".into(), "-c".into(), script.into()], &|_| Ok(()))
+    else {
         panic!("it says that it is ready")
     };
     let error = agent.work(job(), &Recorder::default()).expect_err("it ended");
@@ -88,7 +90,8 @@ fn an_interrupted_run_counts_what_was_done_inside_and_names_what_was_not() {
     let script = format!(
         "printf '%s\\n' '\"ready\"'; read -r job; printf '%b' '{changed}{applying}'; read -r stop; printf '%b' '{broken}'"
     );
-    let Ok(Launch::Running(mut agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script]) else {
+    let Ok(Launch::Running(mut agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script], &|_| Ok(()))
+    else {
         panic!("it says that it is ready")
     };
     let report = agent.work(job(), &Interrupted).unwrap();
@@ -99,7 +102,7 @@ fn an_interrupted_run_counts_what_was_done_inside_and_names_what_was_not() {
 
 #[test]
 fn a_binary_that_is_not_there_is_missing_and_no_error() {
-    let launch = Agent::launch(MACHINE, &["sh".into(), "-c".into(), "exit 127".into()]).unwrap();
+    let launch = Agent::launch(MACHINE, &["sh".into(), "-c".into(), "exit 127".into()], &|_| Ok(())).unwrap();
     assert!(matches!(launch, Launch::Missing));
 }
 
@@ -108,4 +111,19 @@ fn a_host_that_goes_away_ends_the_agent() {
     let mut answers: Vec<u8> = Vec::new();
     serve(&Empty, &mut std::io::empty(), &mut answers).unwrap();
     assert_eq!(String::from_utf8(answers).unwrap(), "\"ready\"\n");
+}
+
+#[test]
+fn an_agent_that_waits_for_an_earlier_one_says_so_before_it_is_ready() {
+    let script = r#"printf '%s\n' '{"busy":"waits for `dpkg` (pid 7 there)"}' '"ready"'; read -r job"#;
+    let said = std::cell::RefCell::new(Vec::new());
+    let say = |text: &str| {
+        said.borrow_mut().push(text.to_owned());
+        Ok(())
+    };
+    let Ok(Launch::Running(agent)) = Agent::launch(MACHINE, &["sh".into(), "-c".into(), script.into()], &say) else {
+        panic!("it is ready at last")
+    };
+    agent.end();
+    assert_eq!(said.into_inner(), ["waits for `dpkg` (pid 7 there)"]);
 }

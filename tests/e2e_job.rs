@@ -34,7 +34,7 @@ struct Job {
 impl Job {
     fn provision(&self, command: &str, more: &[&str]) -> Answer {
         let begun = Instant::now();
-let mut argv = vec!["provision", command, "eidolons"];
+        let mut argv = vec!["provision", command, "eidolons"];
         let vars = [&self.members, BASE, NETWORK, REPOSITORY];
         argv.extend(vars.into_iter().flat_map(|var| ["--var", var]));
         argv.extend(more);
@@ -111,6 +111,17 @@ const NODE: &str = "
     chmod 755 /usr/sbin/pct";
 
 impl Job {
+    fn on_a_node(members: &str) -> Self {
+        let lab = Lab::up(&["git", "lxc", "uidmap", "zstd", "nftables", "iproute2"]);
+        let job = Self { lab, members: members.to_owned(), with_clis: &[] };
+        job.lab.furnish();
+        job.lab.put(&pct(), "/usr/sbin/pct");
+        job.lab.put(Path::new(TEMPLATE), TEMPLATE_OF_NODE);
+        job.lab.sh(NODE);
+        job.make_repository();
+        job
+    }
+
     /// Returns what `pct` was called for since it was last asked: the first two words of each call.
     fn calls(&self) -> Vec<String> {
         let called = self.lab.sh("touch /run/pct.calls; cat /run/pct.calls; rm /run/pct.calls");
@@ -123,13 +134,7 @@ impl Job {
 
 #[test]
 fn on_a_node_of_proxmox_pct_is_called_for_what_changes_and_for_nothing_else() {
-    let lab = Lab::up(&["git", "lxc", "uidmap", "zstd", "nftables", "iproute2"]);
-    let job = Job { lab, members: MEMBERS.replace("clis = true", "clis = false"), with_clis: &[] };
-    job.lab.furnish();
-    job.lab.put(&pct(), "/usr/sbin/pct");
-    job.lab.put(Path::new(TEMPLATE), TEMPLATE_OF_NODE);
-    job.lab.sh(NODE);
-    job.make_repository();
+    let job = Job::on_a_node(&MEMBERS.replace("clis = true", "clis = false"));
 
     first_run_brings_up_everything_and_waits_for_people(&job);
     let made: Vec<String> =
@@ -145,6 +150,45 @@ fn on_a_node_of_proxmox_pct_is_called_for_what_changes_and_for_nothing_else() {
     assert_eq!(job.calls(), ["set 206", "start 204"]);
     assert_eq!(job.planned(), BTreeSet::new());
     assert_eq!(job.calls(), [""; 0]);
+}
+
+const TWO: &str = r#"members=[
+  { id = 201, role = "lilly", job = "Lead Generator",  from = "mike",  to = "mike",  clis = false },
+  { id = 202, role = "mike",  job = "First Responder", from = "lilly", to = "lilly", clis = false },
+]"#;
+
+#[test]
+fn members_whose_making_is_killed_again_and_again_come_up_all_the_same() {
+    let job = Job::on_a_node(TWO);
+    job.lab.write("/root/members", TWO);
+    let (mut kills, mut said_all) = (0, String::new());
+    loop {
+        // In what is installed on the host, in the making of containers, in their boot, among their packages.
+        let seconds = 0.3 * 1.25_f32.powi(kills);
+        let script = format!(
+            "provision apply eidolons --yes --var \"$(cat /root/members)\" --var '{BASE}' --var '{NETWORK}' --var {REPOSITORY} >/root/said 2>&1 & pid=$!
+             sleep {seconds:.2}; kill -KILL $pid && echo sent; wait $pid; echo $?; cat /root/said"
+        );
+        let said = job.lab.run(&["sh", "-c", &script]).stdout;
+        println!("killed after {seconds:.2} s: {}", said.lines().last().unwrap_or_default());
+        said_all.push_str(&said);
+        if !said.starts_with("sent") {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills >= 8, "only {kills} kills came in time");
+    assert!(said_all.contains("which an earlier run has started"), "a run that waits says for what:\n{said_all}");
+    let answer = job.provision("apply", &["--yes"]);
+    assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);
+    second_run_changes_nothing(&job);
+    let left = "grep -l '^lock' /etc/pve/lxc/*; pgrep -fa 'provision (apply|agent)'; find / -xdev -name '*.provision-*'; grep rootfs /proc/mounts";
+    assert_eq!(job.lab.run(&["sh", "-c", left]).stdout, "");
+    assert_eq!(job.lab.sh("ls /etc/pve/lxc"), "201.conf\n202.conf\n");
+    for id in [201, 202] {
+        job.lab.inside(id, "test -z \"$(dpkg --audit)\"");
+        assert_eq!(job.lab.inside(id, "find / -xdev -name '*.provision-*'"), "");
+    }
 }
 
 fn first_run_brings_up_everything_and_waits_for_people(job: &Job) {

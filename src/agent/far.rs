@@ -9,6 +9,17 @@ use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Tells the host what an earlier agent is doing, for which this one waits.
+pub fn busy(answers: &mut dyn Write, what: &str) -> Result<()> {
+    write_line(answers, &Answer::Busy(what.to_owned()))
+}
+
+fn write_line(answers: &mut dyn Write, answer: &Answer) -> Result<()> {
+    let mut line = serde_json::to_vec(answer).attempt(|| "writing an answer".to_owned())?;
+    line.push(b'\n');
+    answers.write_all(&line).and_then(|()| answers.flush()).attempt(|| "answering the host".to_owned())
+}
+
 /// Serves jobs until stdin ends. A host that goes away ends it after the child that is running.
 pub fn serve(sys: &dyn System, orders: &mut (dyn BufRead + Send), answers: &mut (dyn Write + Send)) -> Result<()> {
     let pipe = Pipe { ends: Mutex::new((orders, answers)), stopped: AtomicBool::new(false) };
@@ -52,10 +63,7 @@ struct Pipe<'a> {
 
 impl Pipe<'_> {
     fn send(&self, answer: &Answer) -> Result<()> {
-        let mut line = serde_json::to_vec(answer).attempt(|| "writing an answer".to_owned())?;
-        line.push(b'\n');
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.1.write_all(&line).and_then(|()| ends.1.flush()).attempt(|| "answering the host".to_owned())
+        write_line(self.ends.lock().unwrap_or_else(PoisonError::into_inner).1, answer)
     }
 
     fn receive(&self) -> Result<Option<Order>> {

@@ -3,7 +3,7 @@ mod far;
 mod lock;
 mod near;
 
-pub use far::serve;
+pub use far::{busy, serve};
 pub use lock::lock;
 pub use near::{Agent, Launch};
 
@@ -31,6 +31,8 @@ enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
+    /// An earlier one is still at work: what it does.
+    Busy(String),
     /// It runs, and holds the lock of its machine.
     Ready,
     /// Something happened. `Applying` waits for an `Ack`.

@@ -37,8 +37,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent by `argv`, which runs it inside that machine.
-    pub fn launch(machine: Machine, argv: &[String]) -> Result<Launch> {
+    /// Starts an agent by `argv`, which runs it inside that machine; `say` is told for what it has to wait.
+    pub fn launch(machine: Machine, argv: &[String], say: &dyn Fn(&str) -> Result<()>) -> Result<Launch> {
         let attempt = || format!("starting the agent in {machine}");
         let [program, arguments @ ..] = argv else { return Err(Error::new(attempt()).reason("nothing to run")) };
         let mut child = Command::new(program)
@@ -63,7 +63,12 @@ impl Agent {
             drop(sender.send(String::from_utf8_lossy(&text).into_owned()));
         });
         let mut agent = Self { machine, child, orders, answers, errors };
-        match agent.receive()? {
+        let mut first = agent.receive()?;
+        while let Some(Answer::Busy(what)) = &first {
+            say(what)?;
+            first = agent.receive()?;
+        }
+        match first {
             Some(Answer::Ready) => Ok(Launch::Running(Box::new(agent))),
             Some(_) => Err(agent.lost("it did not say that it is ready")),
             None => match agent.child.wait().attempt(attempt)?.code() {
@@ -102,7 +107,7 @@ impl Agent {
                     return Ok(Report { tally: counts.into(), stopped, ..Report::default() });
                 }
                 Some(Answer::Broken(error)) => return Err(error.during(format!("working in {}", self.machine))),
-                Some(Answer::Ready) => {}
+                Some(Answer::Ready | Answer::Busy(_)) => {}
                 None => return Err(self.lost("it ended before its job was done")),
             }
         }

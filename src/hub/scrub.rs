@@ -82,7 +82,7 @@ impl Scrub {
                 self.short(&mut started.file);
                 self.short(&mut started.who);
             }
-            Event::LaneStarted | Event::PlanEnded | Event::Ended(_) | Event::Unknown => {}
+            Event::LaneStarted | Event::PlanEnded | Event::Ended(_) | Event::Held { .. } | Event::Unknown => {}
         }
     }
 

@@ -8,7 +8,7 @@ use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::ledger::ABSENT;
 use crate::resource::{Known, Want};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a container that is not there yet will have from its base: kinds and names with the digests of their fields.
 pub(super) enum Inherited<'s> {
@@ -80,6 +80,23 @@ impl Fleet<'_> {
             }
         }
         Ok(tally)
+    }
+
+    /// Has what was found in sync in a base recorded before it is done: a run that is killed then could not say so.
+    pub(super) fn keep_what_bases_hold(&self, items: &[Item], tally: &Tally, sink: &dyn Sink) -> Result<()> {
+        for id in items.iter().filter(|item| item.job.kind == "base").flat_map(Item::ids) {
+            let is_in_it = |held: &Id| held.machine.to_string() == id.name;
+            let held: BTreeMap<Id, String> = tally
+                .held
+                .iter()
+                .filter(|(held, _)| is_in_it(held))
+                .map(|(id, digest)| (id.clone(), digest.clone()))
+                .collect();
+            if !held.is_empty() {
+                sink.emit(Event::Held { held })?;
+            }
+        }
+        Ok(())
     }
 
     /// Says that these will be there with their container, and are looked at then.

@@ -59,7 +59,7 @@ impl Fleet<'_> {
         let agent = self.agents().remove(&id);
         let mut agent = match agent {
             Some(agent) => agent,
-            None => match self.launch(driver, id, course.changed) {
+            None => match self.launch(driver, id, course.changed, sink) {
                 Ok(agent) => agent,
                 Err(error) => return fail_all(items, &error, course, sink),
             },
@@ -150,16 +150,18 @@ impl Fleet<'_> {
         [itself.name.clone(), itself.local(), itself.to_string()].iter().any(|name| data.contains(name))
     }
 
-    fn launch(&self, driver: &dyn Driver, id: u32, changed: bool) -> Result<Agent> {
+    fn launch(&self, driver: &dyn Driver, id: u32, changed: bool, sink: &dyn Sink) -> Result<Agent> {
         if changed {
             driver.ready(self.sys, id, BOOT)?;
         }
         let argv = driver.attach(id, &push::agent_argv(&self.binary.hash));
-        if let Launch::Running(agent) = Agent::launch(Machine::Container(id), &argv)? {
+        let itself = Id::new(Machine::Host, "container", id.to_string());
+        let say = |text: &str| sink.emit(Event::Said { id: itself.clone(), text: text.to_owned() });
+        if let Launch::Running(agent) = Agent::launch(Machine::Container(id), &argv, &say)? {
             return Ok(*agent);
         }
         push::push(self.sys, driver, id, self.binary)?;
-        match Agent::launch(Machine::Container(id), &argv)? {
+        match Agent::launch(Machine::Container(id), &argv, &say)? {
             Launch::Running(agent) => Ok(*agent),
             Launch::Missing => Err(Error::new(format!("starting the agent in {id}"))
                 .reason("the binary that was just pushed cannot be executed there")

@@ -168,7 +168,12 @@ impl<'a> Fleet<'a> {
         for segment in segments {
             let Some(first) = segment.first() else { continue };
             tally.add(match first.job.machine {
-                Machine::Host => self.on_the_host(segment, pass, course, sink)?,
+                Machine::Host => {
+                    if pass.mode == Mode::Apply {
+                        self.keep_what_bases_hold(segment, &tally, sink)?;
+                    }
+                    self.on_the_host(segment, pass, course, sink)?
+                }
                 Machine::Container(id) => self.inside(id, segment, pass, course, sink, seen)?,
             });
         }

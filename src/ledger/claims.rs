@@ -138,15 +138,10 @@ impl State {
                     self.acks.insert(id, ack);
                 }
             }
+            "held" => self.found_in_sync(entry.held),
             "ended" => {
                 entry.identities.iter().for_each(|(machine, identity)| self.identify(*machine, identity));
-                for (id, digest) in entry.held {
-                    if digest.is_empty() || digest.starts_with(ABSENT) {
-                        self.is_gone(id, digest);
-                    } else {
-                        self.holds(id, digest);
-                    }
-                }
+                self.found_in_sync(entry.held);
                 for (lane, tests) in entry.passed {
                     for (id, digest) in tests {
                         self.book().lanes.insert(id.clone(), lane.clone());
@@ -155,6 +150,16 @@ impl State {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn found_in_sync(&mut self, held: BTreeMap<Id, String>) {
+        for (id, digest) in held {
+            if digest.is_empty() || digest.starts_with(ABSENT) {
+                self.is_gone(id, digest);
+            } else {
+                self.holds(id, digest);
+            }
         }
     }
 

@@ -62,7 +62,9 @@ impl Writer {
                 self.ledger.state.identify(*machine, identity);
                 self.unsaid.push(envelope.clone());
             }
-            Event::Applying { .. } | Event::Unmade { .. } | Event::Acked { .. } => return self.append(envelope),
+            Event::Applying { .. } | Event::Unmade { .. } | Event::Held { .. } | Event::Acked { .. } => {
+                return self.append(envelope);
+            }
             Event::Finished { outcome: Outcome::Changed { .. } | Outcome::Failed { .. }, .. } => {
                 return self.append(envelope);
             }

@@ -132,6 +132,7 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
         | Event::Planned { .. }
         | Event::Behind { .. }
         | Event::Remark { .. }
+        | Event::Held { .. }
         | Event::Unknown => String::new(),
     }
 }

@@ -205,7 +205,11 @@ impl<W: Write + Send> Reporter for Lines<W> {
                 self.write(&format!("{head} {text}\n"));
             }
             Event::Ended(ended) => self.end(envelope, ended),
-            Event::Identified { .. } | Event::Unmade { .. } | Event::Acked { .. } | Event::Unknown => {}
+            Event::Identified { .. }
+            | Event::Unmade { .. }
+            | Event::Acked { .. }
+            | Event::Held { .. }
+            | Event::Unknown => {}
         }
     }
 }
