@@ -82,23 +82,6 @@ impl Fleet<'_> {
         Ok(tally)
     }
 
-    /// Has what was found in sync in a base recorded before it is done: a run that is killed then could not say so.
-    pub(super) fn keep_what_bases_hold(&self, items: &[Item], tally: &Tally, sink: &dyn Sink) -> Result<()> {
-        for id in items.iter().filter(|item| item.job.kind == "base").flat_map(Item::ids) {
-            let is_in_it = |held: &Id| held.machine.to_string() == id.name;
-            let held: BTreeMap<Id, String> = tally
-                .held
-                .iter()
-                .filter(|(held, _)| is_in_it(held))
-                .map(|(id, digest)| (id.clone(), digest.clone()))
-                .collect();
-            if !held.is_empty() {
-                sink.emit(Event::Held { held })?;
-            }
-        }
-        Ok(())
-    }
-
     /// Says that these will be there with their container, and are looked at then.
     pub(super) fn come_along(&self, itself: &Id, items: &[Item], course: &mut Course, sink: &dyn Sink) -> Result<()> {
         course.changed = true;
@@ -111,6 +94,23 @@ impl Fleet<'_> {
     pub(super) fn names(&self, id: &Id) -> bool {
         self.only.iter().any(|glob| matches(glob, id))
     }
+}
+
+/// Has what was found in sync in a base recorded before it is done: a run that is killed then could not say so.
+pub(super) fn keep_what_bases_hold(items: &[Item], tally: &Tally, sink: &dyn Sink) -> Result<()> {
+    for id in items.iter().filter(|item| item.job.kind == "base").flat_map(Item::ids) {
+        let is_in_it = |held: &Id| held.machine.to_string() == id.name;
+        let held: BTreeMap<Id, String> = tally
+            .held
+            .iter()
+            .filter(|(held, _)| is_in_it(held))
+            .map(|(id, digest)| (id.clone(), digest.clone()))
+            .collect();
+        if !held.is_empty() {
+            sink.emit(Event::Held { held })?;
+        }
+    }
+    Ok(())
 }
 
 /// What waits for people, and what only looks, is each container's own.

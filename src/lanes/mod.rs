@@ -170,7 +170,7 @@ impl<'a> Fleet<'a> {
             tally.add(match first.job.machine {
                 Machine::Host => {
                     if pass.mode == Mode::Apply {
-                        self.keep_what_bases_hold(segment, &tally, sink)?;
+                        base::keep_what_bases_hold(segment, &tally, sink)?;
                     }
                     self.on_the_host(segment, pass, course, sink)?
                 }

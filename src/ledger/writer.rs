@@ -62,10 +62,11 @@ impl Writer {
                 self.ledger.state.identify(*machine, identity);
                 self.unsaid.push(envelope.clone());
             }
-            Event::Applying { .. } | Event::Unmade { .. } | Event::Held { .. } | Event::Acked { .. } => {
-                return self.append(envelope);
-            }
-            Event::Finished { outcome: Outcome::Changed { .. } | Outcome::Failed { .. }, .. } => {
+            Event::Applying { .. }
+            | Event::Unmade { .. }
+            | Event::Held { .. }
+            | Event::Acked { .. }
+            | Event::Finished { outcome: Outcome::Changed { .. } | Outcome::Failed { .. }, .. } => {
                 return self.append(envelope);
             }
             Event::Ended(ended) => return self.end(envelope, ended),
