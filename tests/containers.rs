@@ -37,6 +37,13 @@ fn beside(kind: &str, fields: Value) -> Item {
     Item::receive(JobItem { digest: fields.to_string(), ..job(kind, fields) }).unwrap()
 }
 
+#[test]
+fn one_without_an_interface_is_told_from_others_as_well() {
+    let machine = host_with(&container("512MiB", false), &mut Known::default());
+    let identity = provision::container::driver(&machine).unwrap().identity(&machine, 202).unwrap();
+    assert!(identity.is_some(), "what we know of it hangs on that");
+}
+
 const WAITS: &str =
     "container:202 waiting: features.nesting takes effect at a restart only (run again with `--restart 202`)";
 

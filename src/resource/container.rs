@@ -150,22 +150,6 @@ impl<'a> View<'a, '_> {
         Ok(Plan { waiting: vec![waiting], ..Plan::default() })
     }
 
-    /// A base that is done: it never runs again.
-    fn sealed(&self, found: &Found) -> Result<Plan<'a>> {
-        if !self.asked.base && !self.is_ours() {
-            return Err(self.taken("it is the id of a template"));
-        }
-        if self.is_ours() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
-            return self.replaced(found, &container::fixed(&self.settings, &found.settings));
-        }
-        if self.asked.base {
-            return self.present(found);
-        }
-        let remedy = format!("to destroy it and make it anew, run again with `--replace {}`", self.name);
-        let waiting = self.wait("it is a base, which never runs again", Some(remedy), self.machine());
-        Ok(Plan { waiting: vec![waiting], ..Plan::default() })
-    }
-
     /// One that is there.
     fn present(&self, found: &Found) -> Result<Plan<'a>> {
         let mut plan = Plan::default();

@@ -1,4 +1,5 @@
 //! How a container comes to be: its configuration, marked as unfinished until its root file system is whole.
+use super::config::ours;
 use super::host::Host;
 use super::mac::{keep_identity, new_mac};
 use super::rootfs::Rootfs;
@@ -31,6 +32,10 @@ pub(super) fn make(
         write::write(&mut config, &Pen { id, host: &host, is_file: &is_file }, &edit.set);
     }
     keep_identity(&mut config);
+    if config.get(&ours("identity")).is_none() {
+        // Without an interface it must be told from others all the same.
+        config.set(&ours("identity"), &new_mac(sys, id, 0));
+    }
     if sys.lstat(Path::new(&home(id))).attempt(|| format!("reading `{}`", home(id)))?.is_none() {
         sys.make_dir(Path::new(&home(id)), 0, 0, 0o755)?;
     }

@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn clones_are_linked_where_the_storage_can() {
+        let storages = parse(Some(CFG), "pve2");
+        let names: Vec<&str> = storages.iter().filter(|one| one.links()).map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["local-lvm", "other"]);
+    }
+
+    #[test]
     fn a_template_is_named_by_its_storage() {
         let storages = parse(Some(CFG), "pve1");
         let name = |path: &str| template_name(&storages, Path::new(path));

@@ -70,7 +70,7 @@ impl<'a> View<'a, '_> {
             let (is, asked) = (privileged(found.settings.unprivileged), privileged(self.settings.unprivileged));
             return Err(failed().reason(format!("the base is {is}, the clone is to be {asked}")));
         }
-        if let Some((is, asked)) = found.settings.disk.zip(self.settings.disk).filter(|(is, asked)| is > asked) {
+        if let Some((is, asked)) = found.settings.disk.zip(self.asked.disk).filter(|(is, asked)| is > asked) {
             return Err(failed().reason(format!("the disk of the base has {is}, the clone is to have {asked}")));
         }
         Ok(Some(id))

@@ -1,7 +1,8 @@
 //! `base:ID`: the end of the making of a container with `base = true`. It follows the last of what is in that container, and
-//! no recipe writes it.
+//! no recipe writes it. And what becomes of that container afterwards.
 use super::super::{Ask, Change, Plan, Resource, Step, Thing, Waiting, Want};
-use crate::container::{Found, What, driver};
+use super::View;
+use crate::container::{Found, What, driver, fixed};
 use crate::error::{Error, Result};
 use crate::system::System;
 
@@ -42,5 +43,23 @@ impl Resource for Seal {
         let change = Change::made(&name, "stopped, for others to be cloned from").after(after.cloned());
         let id = self.id;
         Ok(Plan::step(Step::new(vec![change], move |sys| driver.seal(sys, id)).supplies(bases)))
+    }
+}
+
+impl<'a> View<'a, '_> {
+    /// A base that is done: it never runs again.
+    pub(super) fn sealed(&self, found: &Found) -> Result<Plan<'a>> {
+        if !self.asked.base && !self.is_ours() {
+            return Err(self.taken("it is the id of a template"));
+        }
+        if self.is_ours() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
+            return self.replaced(found, &fixed(&self.settings, &found.settings));
+        }
+        if self.asked.base {
+            return self.present(found);
+        }
+        let remedy = format!("to destroy it and make it anew, run again with `--replace {}`", self.name);
+        let waiting = self.wait("it is a base, which never runs again", Some(remedy), self.machine());
+        Ok(Plan { waiting: vec![waiting], ..Plan::default() })
     }
 }

@@ -28,7 +28,11 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
         return refuse(2, format!("400 not enough arguments\npct {USAGE}"));
     };
     let Ok(new) = new.parse::<u32>() else { return refuse(2, "newid: invalid format") };
-    let mut options = parse(options, USAGE)?;
+    // No other call has it.
+    let full = options.windows(2).position(|pair| pair == ["--full", "1"]);
+    let mut options = options.to_vec();
+    full.into_iter().for_each(|at| drop(options.drain(at..at + 2)));
+    let mut options = parse(&options, USAGE)?;
     let mut base = Conf::read(id)?;
     if path(new).exists() {
         return refuse(255, format!("CT {new} already exists on node '{}'", node()));
@@ -36,7 +40,7 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
     base.refuse_locked()?;
     let volume = base.now.get("rootfs").and_then(|text| text.split(',').next()).unwrap_or_default().to_owned();
     let is_template = base.now.get("template").is_some_and(|on| on == "1");
-    if is_template && options.get("full").is_none_or(|full| full != "1") {
+    if is_template && full.is_none() {
         return refuse(255, format!("Linked clone feature for '{volume}' is not available"));
     }
     if under::runs(id) {
@@ -91,7 +95,8 @@ fn copy(from: u32, to: u32) -> Result<(), String> {
     fs::create_dir_all(&images).and_then(|()| fs::create_dir_all(under::home(to))).map_err(text)?;
     fs::write(format!("{images}/vm-{to}-disk-0.raw"), "").map_err(text)?;
     let [from, to] = [from, to].map(|id| format!("{}/rootfs", under::home(id)));
-    under::run(&["cp", "-a", &from, &to])
+    // It ends with this call, as rsync does.
+    under::run(&["setpriv", "--pdeathsig", "KILL", "cp", "-a", &from, &to])
 }
 
 /// The directory is where the disk would be mounted; the mount is one of it over itself.
