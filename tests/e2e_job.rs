@@ -184,7 +184,7 @@ fn members_whose_making_is_killed_again_and_again_come_up_all_the_same() {
     second_run_changes_nothing(&job);
     let left = "grep -l '^lock' /etc/pve/lxc/*; pgrep -fa 'provision (apply|agent)'; find / -xdev -name '*.provision-*'; grep rootfs /proc/mounts";
     assert_eq!(job.lab.run(&["sh", "-c", left]).stdout, "");
-    assert_eq!(job.lab.sh("ls /etc/pve/lxc"), "201.conf\n202.conf\n");
+    assert_eq!(job.lab.sh("ls /etc/pve/lxc"), "200.conf\n201.conf\n202.conf\n");
     for id in [201, 202] {
         job.lab.inside(id, "test -z \"$(dpkg --audit)\"");
         assert_eq!(job.lab.inside(id, "find / -xdev -name '*.provision-*'"), "");
