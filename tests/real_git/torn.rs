@@ -73,10 +73,13 @@ fn what_a_user_wrote_into_a_checkout_that_was_cut_off_is_never_lost() {
     }
     // A git of the user's is at work there: its lock is not taken from it.
     let mut bench = Bench::torn(json!({ "ref": "main" }));
-    bench.app("cp $(command -v sleep) git-asleep; (exec ./git-asleep 60) >/dev/null 2>&1 & echo $! >.git/asleep");
+    bench.app(
+        "cp $(command -v sleep) git-asleep; (exec ./git-asleep 60) >/dev/null 2>&1 & echo $! >.git/asleep
+         until grep -q git-asleep /proc/$(cat .git/asleep)/comm; do sleep 0.01; done",
+    );
     assert!(bench.apply()[0].contains("waiting: a git is at work in `DIR/app`"));
     bench.app(
-        "kill $(cat .git/asleep); rm .git/asleep git-asleep; while pgrep -x git-asleep >/dev/null; do sleep 0.1; done",
+        "pid=$(cat .git/asleep); kill $pid; rm .git/asleep git-asleep; while grep -qs git-asleep /proc/$pid/comm; do sleep 0.01; done",
     );
     assert_eq!(bench.apply().len(), 2);
     // A user who has put it right is not disturbed.

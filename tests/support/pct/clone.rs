@@ -31,7 +31,9 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
     // No other call has it.
     let full = options.windows(2).position(|pair| pair == ["--full", "1"]);
     let mut options = options.to_vec();
-    full.into_iter().for_each(|at| drop(options.drain(at..at + 2)));
+    if let Some(at) = full {
+        options.drain(at..at + 2);
+    }
     let mut options = parse(&options, USAGE)?;
     let mut base = Conf::read(id)?;
     if path(new).exists() {
