@@ -33,7 +33,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
              ip link add vmbr1 type bridge; ip address add 10.77.0.1/24 dev vmbr1; ip link set vmbr1 up",
         );
     };
-    let packages = ["lxc", "uidmap", "zstd"];
+    let packages = ["lxc", "uidmap", "zstd", "e2fsprogs", "openssh-client"];
     on_a_furnished_machine(
         "e2e_pct::a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost",
         &packages,
@@ -227,7 +227,7 @@ impl Node {
         assert_eq!(run(&items, Mode::Plan, &other.known, &other.sys).unwrap().changes(), Vec::<String>::new());
         other.known.allowed.data.insert("302".to_owned());
         apply(&other.items(Want::Absent), &mut other.known, &other.sys).unwrap();
-        assert!(!PathBuf::from("/etc/pve/lxc/302.conf").exists() && !PathBuf::from("/var/lib/lxc/302").exists());
+        assert!(!PathBuf::from("/etc/pve/lxc/302.conf").exists() && !PathBuf::from("/var/lib/lxc/302/rootfs").exists());
     }
 
     fn ids_of_others_are_refused(&mut self) {
@@ -381,7 +381,7 @@ impl Node {
         assert!(kept.ends()[0].contains("--data 301"), "{:?}", kept.ends());
         self.known.allowed.data.insert(ID.to_string());
         apply(&absent, &mut self.known, &self.sys).unwrap();
-        assert!(!Path::new(CONF).exists() && !Path::new("/var/lib/lxc/301").exists());
+        assert!(!Path::new(CONF).exists() && !Path::new("/var/lib/lxc/301/rootfs").exists());
         assert_eq!(fs::read_to_string("/srv/a/mark").unwrap(), "a\n", "what was mounted stays");
     }
 }

@@ -15,6 +15,7 @@ pub mod place;
 pub mod pristine;
 pub mod pty;
 pub mod real_container;
+pub mod recorded;
 pub mod recorder;
 pub mod reference;
 pub mod repository;

@@ -1,13 +1,14 @@
 //! `pct clone` and `pct template`, and `pct mount`: a base is a directory like others, and each clone has a copy of it.
 use crate::conf::{Conf, node, path};
-use crate::options::{number_of, pairs, parse};
-use crate::{Done, lock, refuse, under};
+use crate::lock::Says;
+use crate::options::{net, number_of, pairs, parse};
+use crate::{Done, call, disk, lock, refuse, under};
 use std::fs;
 use std::path::Path;
 
 pub fn template(id: u32) -> Done {
     let mut conf = Conf::read(id)?;
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
     conf.refuse_locked()?;
     if under::runs(id) {
         return refuse(255, "you can't convert a CT to template if the CT is running");
@@ -23,9 +24,9 @@ pub fn template(id: u32) -> Done {
 }
 
 pub fn clone(id: u32, arguments: &[String]) -> Done {
-    const USAGE: &str = "clone <vmid> <newid> [OPTIONS]";
+    let usage = call::usage("clone");
     let Some((new, options)) = arguments.split_first() else {
-        return refuse(2, format!("400 not enough arguments\npct {USAGE}"));
+        return refuse(2, format!("400 not enough arguments\n{usage}"));
     };
     let Ok(new) = new.parse::<u32>() else { return refuse(2, "newid: invalid format") };
     // No other call has it.
@@ -34,7 +35,7 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
     if let Some(at) = full {
         options.drain(at..at + 2);
     }
-    let mut options = parse(&options, USAGE)?;
+    let mut options = parse(&options, &usage)?;
     let mut base = Conf::read(id)?;
     if path(new).exists() {
         return refuse(255, format!("CT {new} already exists on node '{}'", node()));
@@ -53,34 +54,34 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
             return refuse(255, format!("unable to clone mountpoint '{key}' (type bind)"));
         }
     }
-    let _locked = lock::lock(new)?;
+    let _locked = lock::lock(new, Says::Out)?;
     let mut conf = Conf::default();
     conf.now.insert("lock".to_owned(), "create".to_owned());
     conf.write(new)?;
     base.now.insert("lock".to_owned(), "disk".to_owned());
     base.write(id)?;
     println!("create full clone of mountpoint rootfs ({volume})");
-    let copied = copy(id, new);
+    let parts = base.now.get("rootfs").map(|value| pairs(value, "volume")).unwrap_or_default();
+    let size = parts.iter().find(|(key, _)| key == "size").and_then(|(_, size)| disk::bytes(size)).unwrap_or(0);
+    let copied = copy(id, new, size);
     base.now.remove("lock");
     base.write(id)?;
-    if let Err(why) = copied {
-        crate::create::clear(new);
-        drop(fs::remove_file(path(new)));
-        return refuse(255, format!("clone failed: {why}"));
-    }
+    let volume = match copied {
+        Ok(volume) => volume,
+        Err(why) => {
+            crate::create::clear(new, &Conf::default(), true);
+            drop(fs::remove_file(path(new)));
+            return refuse(255, format!("clone failed: {why}"));
+        }
+    };
     conf = Conf { raw: base.raw, now: base.now, description: base.description, ..Conf::default() };
     conf.now.remove("template");
-    let size = conf.now.get("rootfs").and_then(|text| text.split_once(',')).map(|(_, rest)| format!(",{rest}"));
-    let rootfs = format!("local:{new}/vm-{new}-disk-0.raw{}", size.unwrap_or_default());
-    conf.now.insert("rootfs".to_owned(), rootfs);
+    conf.now.insert("rootfs".to_owned(), format!("{volume},size={}", disk::shown(size)));
     for (key, value) in conf.now.iter_mut().filter(|(key, _)| number_of(key, "net").is_some()) {
-        let parts = pairs(value, "");
-        let part = |(name, old): &(String, String)| {
-            let made =
-                format!("BC:24:11:{:02X}:{:02X}:{:02X}", new >> 8 & 255, new & 255, number_of(key, "net").unwrap_or(0));
-            format!("{name}={}", if name == "hwaddr" { &made } else { old })
-        };
-        *value = parts.iter().map(part).collect::<Vec<_>>().join(",");
+        // Without its MAC it gets a new one.
+        let parts = pairs(value, "").into_iter().filter(|(name, _)| name != "hwaddr");
+        let parts: Vec<String> = parts.map(|(name, value)| format!("{name}={value}")).collect();
+        *value = net(key, &parts.join(",")).or_else(|why| refuse(255, why))?;
     }
     if let Some(hostname) = options.remove("hostname") {
         conf.now.insert("hostname".to_owned(), hostname);
@@ -91,20 +92,20 @@ pub fn clone(id: u32, arguments: &[String]) -> Done {
     conf.write(new)
 }
 
-fn copy(from: u32, to: u32) -> Result<(), String> {
-    let images = format!("/var/lib/vz/images/{to}");
-    let text = |error: std::io::Error| error.to_string();
-    fs::create_dir_all(&images).and_then(|()| fs::create_dir_all(under::home(to))).map_err(text)?;
-    fs::write(format!("{images}/vm-{to}-disk-0.raw"), "").map_err(text)?;
+/// Copies the files of one to another, and returns the volume that it made for them.
+fn copy(from: u32, to: u32, size: u64) -> Result<String, String> {
+    fs::create_dir_all(under::home(to)).map_err(|error| error.to_string())?;
+    let volume = disk::allocate(to, size)?;
     let [from, to] = [from, to].map(|id| format!("{}/rootfs", under::home(id)));
     // It ends with this call, as rsync does.
-    under::run(&["setpriv", "--pdeathsig", "KILL", "cp", "-a", &from, &to])
+    under::run(&["setpriv", "--pdeathsig", "KILL", "cp", "-a", &from, &to])?;
+    Ok(volume)
 }
 
 /// The directory is where the disk would be mounted; the mount is one of it over itself.
 pub fn mount(id: u32) -> Done {
     let mut conf = Conf::read(id)?;
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
     conf.refuse_locked()?;
     let rootfs = format!("{}/rootfs", under::home(id));
     conf.now.insert("lock".to_owned(), "mounted".to_owned());
@@ -116,7 +117,7 @@ pub fn mount(id: u32) -> Done {
 
 pub fn unmount(id: u32) -> Done {
     let mut conf = Conf::read(id)?;
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
     let rootfs = format!("{}/rootfs", under::home(id));
     if conf.lock() != Some("mounted") || !Path::new(&rootfs).exists() {
         return refuse(255, format!("container '{id}' is not mounted"));

@@ -1,10 +1,15 @@
 //! A container's file: a description on top, keys in order, raw LXC lines, what is pending.
+use crate::options::{is_known, number_of};
 use crate::{Done, Refusal, refuse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::PathBuf;
 
 pub const DIRECTORY: &str = "/etc/pve/lxc";
+/// Keys that no option sets.
+const OWN: [&str; 4] = ["parent", "snaptime", "template", "delete"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Conf {
@@ -40,6 +45,10 @@ impl Conf {
             } else if line.starts_with("lxc.") {
                 conf.raw.push(line.to_owned());
             } else if let Some((key, value)) = line.split_once(": ") {
+                if !is_known(key) && !OWN.contains(&key) && number_of(key, "unused").is_none() {
+                    eprintln!("vm {id} - unable to parse value of '{key}' - unknown setting '{key}'");
+                }
+                let value = &read(key, value);
                 match (is_pending, key) {
                     (true, "delete") => conf.going = value.split(',').map(str::to_owned).collect(),
                     (true, _) => drop(conf.pending.insert(key.to_owned(), value.to_owned())),
@@ -68,7 +77,11 @@ impl Conf {
             text.push_str(&(lines.join("\n") + "\n"));
         }
         let new = PathBuf::from(format!("{DIRECTORY}/{id}.conf.tmp"));
-        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path(id)));
+        let written = std::fs::write(&new, text).and_then(|()| {
+            std::fs::set_permissions(&new, Permissions::from_mode(0o640))?;
+            chown(&new, None, Some(33))?;
+            std::fs::rename(&new, path(id))
+        });
         written.or_else(|error| refuse(5, format!("unable to write file: {error}")))
     }
 
@@ -94,14 +107,43 @@ impl Conf {
     /// What was pending is, once the container does not run.
     pub fn settle(&mut self) {
         for key in std::mem::take(&mut self.going) {
-            if let Some(volume) = self.now.remove(&key).filter(|value| !value.starts_with('/') && key.starts_with("mp"))
-            {
-                let volume = volume.split(',').next().unwrap_or_default().to_owned();
-                let free = (0..256).map(|n: u32| format!("unused{n}")).find(|key| !self.now.contains_key(key));
-                self.now.extend(free.map(|key| (key, volume)));
-            }
+            self.remove(&key);
         }
-        self.now.append(&mut self.pending);
+        for (key, value) in std::mem::take(&mut self.pending) {
+            self.put(&key, value);
+        }
+    }
+
+    /// Sets a key; the volume that it had stays as one that is unused. That of `rootfs` is forgotten.
+    pub fn put(&mut self, key: &str, value: String) {
+        let volume = |value: &str| value.split(',').next().unwrap_or_default().to_owned();
+        let new = volume(&value);
+        if let Some(old) = self.now.insert(key.to_owned(), value)
+            && key != "rootfs"
+            && volume(&old) != new
+        {
+            self.keep(key, &old);
+        }
+    }
+
+    /// Removes a key; the volume that it had stays as one that is unused.
+    pub fn remove(&mut self, key: &str) {
+        if let Some(old) = self.now.remove(key) {
+            self.keep(key, &old);
+        }
+    }
+
+    fn keep(&mut self, key: &str, value: &str) {
+        if number_of(key, "mp").is_some() {
+            crate::disk::keep(self, value);
+        }
+    }
+
+    /// Returns each key with its value, the one that is pending, and whether it is about to go.
+    pub fn each(&self) -> Vec<(&String, Option<&String>, Option<&String>, bool)> {
+        let keys: BTreeSet<&String> = self.now.keys().chain(self.pending.keys()).collect();
+        let with = |key| (key, self.now.get(key), self.pending.get(key), self.going.contains(key));
+        keys.into_iter().map(with).collect()
     }
 
     pub fn lock(&self) -> Option<&str> {
@@ -110,6 +152,15 @@ impl Conf {
 
     pub fn refuse_locked(&self) -> Done {
         self.lock().map_or(Ok(()), |lock| refuse(255, format!("CT is locked ({lock})")))
+    }
+}
+
+/// Returns a value as it is once it was read: an empty one is a blank, a number has no zeros before it.
+fn read(key: &str, value: &str) -> String {
+    match value.parse::<u64>() {
+        Ok(number) if key == "memory" => number.to_string(),
+        _ if value.is_empty() => " ".to_owned(),
+        _ => value.to_owned(),
     }
 }
 

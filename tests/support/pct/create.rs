@@ -1,39 +1,71 @@
-//! `pct create`: the file first with nothing but a lock in it, then the disk, then what is in it.
-use crate::conf::{Conf, path};
-use crate::options::{pairs, parse};
-use crate::{Done, lock, refuse, under};
+//! `pct create`: the file first with nothing but a lock in it, then the disks, then what is in them.
+use crate::conf::{Conf, node, path};
+use crate::lock::Says;
+use crate::options::{number_of, pairs, parse};
+use crate::{Done, call, disk, life, lock, refuse, under, wrong};
 use std::fs;
 use std::path::Path;
 
-const USAGE: &str = "create <vmid> <ostemplate> [OPTIONS]";
+/// Told to the call, not kept.
+const NOT_KEPT: [&str; 7] =
+    ["storage", "force", "bwlimit", "password", "ssh-public-keys", "start", "ignore-unpack-errors"];
 
 pub fn create(id: u32, arguments: &[String]) -> Done {
+    let usage = call::usage("create");
     let Some((template, arguments)) = arguments.split_first().filter(|(first, _)| !first.starts_with("--")) else {
-        return refuse(2, format!("400 not enough arguments\npct {USAGE}"));
+        return refuse(2, format!("400 not enough arguments\n{usage}"));
     };
-    let mut options = parse(arguments, USAGE)?;
+    let mut options = parse(arguments, &usage)?;
+    if options.get("password").is_some_and(|password| password.len() < 5) {
+        return wrong(2, "password: value must be at least 5 characters long\n", &usage);
+    }
+    let keys = match options.get("ssh-public-keys").map(fs::read_to_string) {
+        Some(Err(_)) => {
+            let path = &options["ssh-public-keys"];
+            return refuse(2, format!("can't open '{path}' - No such file or directory"));
+        }
+        Some(Ok(keys)) if !keys.starts_with("ssh-") => return refuse(255, "SSH public key validation error"),
+        keys => keys.and_then(Result::ok),
+    };
     if path(id).exists() {
-        return refuse(2, format!("CT {id} already exists on node '{}'", crate::conf::node()));
+        return refuse(2, format!("CT {id} already exists on node '{}'", node()));
     }
     let archive = match template.split_once(":vztmpl/") {
         Some(("local", name)) => format!("/var/lib/vz/template/cache/{name}"),
-        Some((storage, _)) => return refuse(255, format!("storage '{storage}' does not exist")),
+        Some((storage, _)) => return no_storage(storage),
         None => template.clone(),
     };
-    let rootfs = options.remove("rootfs").unwrap_or_else(|| "local:4".to_owned());
-    let (storage, size) = rootfs.split_once(':').unwrap_or(("local", "4"));
-    if storage != "local" {
-        return refuse(255, format!("storage '{storage}' does not exist"));
+    options.entry("rootfs".to_owned()).or_insert_with(|| "local:4".to_owned());
+    for (_, value) in options.iter().filter(|(key, _)| is_volume(key)) {
+        let volume = pairs(value, "volume").into_iter().find(|(key, _)| key == "volume");
+        let storage = volume.as_ref().and_then(|(_, volume)| volume.split_once(':')).map(|(storage, _)| storage);
+        if let Some(storage) = storage.filter(|storage| *storage != "local") {
+            return no_storage(storage);
+        }
     }
-    let bytes = gibibytes(size);
-    let locked = lock::lock(id)?;
+    // They are looked for where it can stop.
+    under::ends().thread_block().expect("a thread can block signals");
+    let locked = lock::lock(id, Says::Out)?;
     let mut conf = Conf::default();
+    if path(id).exists() {
+        return refuse(255, format!("unable to create CT {id} - CT {id} already exists on node '{}'", node()));
+    }
     conf.now.insert("lock".to_owned(), "create".to_owned());
     conf.write(id)?;
-    let made = fill(id, &archive, template, bytes, options.get("unprivileged").is_some_and(|on| on == "1"));
+    let unprivileged = options.get("unprivileged").is_some_and(|on| on == "1");
+    let hostname = options.get("hostname").cloned();
+    let has_arch = options.contains_key("arch");
+    let lenient = options.get("ignore-unpack-errors").is_some_and(|on| on == "1");
+    let made = fill(id, &archive, template, &mut options, (unprivileged, lenient)).and_then(|()| {
+        if !has_arch {
+            said_of(id);
+        }
+        keyed(id, hostname.as_deref(), unprivileged, keys.as_deref())
+    });
     unmount(id);
     if let Err(why) = made {
-        clear(id);
+        clear(id, &Conf::default(), true);
+        drop(fs::create_dir_all(format!("{}/rootfs", under::home(id))));
         drop(fs::remove_file(path(id)));
         return refuse(255, format!("unable to create CT {id} - {why}"));
     }
@@ -41,68 +73,115 @@ pub fn create(id: u32, arguments: &[String]) -> Done {
     let defaults = [("arch", "amd64"), ("memory", "512"), ("swap", "512"), ("ostype", "debian")];
     conf.now.extend(defaults.map(|(key, value)| (key.to_owned(), value.to_owned())));
     conf.now.insert("hostname".to_owned(), format!("CT{id}"));
-    conf.now.insert("rootfs".to_owned(), format!("local:{id}/vm-{id}-disk-0.raw,size={}", shown(bytes)));
     if let Some(text) = options.remove("description") {
         conf.description = Some(format!("{}\n", text.trim_end_matches('\n')));
     }
-    options.retain(|key, _| !["storage", "force", "bwlimit"].contains(&key.as_str()));
+    let starts = options.get("start").is_some_and(|on| on == "1");
+    options.retain(|key, _| !NOT_KEPT.contains(&key.as_str()));
     conf.now.extend(options);
     conf.write(id)?;
     drop(locked);
-    Ok(())
+    if starts { life::start(id, &[]) } else { Ok(()) }
 }
 
-fn fill(id: u32, archive: &str, template: &str, bytes: u64, unprivileged: bool) -> Result<(), String> {
-    let images = format!("/var/lib/vz/images/{id}");
+fn no_storage(storage: &str) -> Done {
+    refuse(255, format!("storage '{storage}' does not exist"))
+}
+
+fn is_volume(key: &str) -> bool {
+    key == "rootfs" || number_of(key, "mp").is_some()
+}
+
+type Options = crate::options::Options;
+
+fn fill(id: u32, archive: &str, template: &str, options: &mut Options, how: (bool, bool)) -> Result<(), String> {
+    let (unprivileged, lenient) = how;
+    let limit = options.get("bwlimit").and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
     let rootfs = format!("{}/rootfs", under::home(id));
-    fs::create_dir_all(&images).and_then(|()| fs::create_dir_all(&rootfs)).map_err(|error| error.to_string())?;
-    println!("Formatting '{images}/vm-{id}-disk-0.raw', fmt=raw size={bytes} preallocation=off");
-    fs::write(format!("{images}/vm-{id}-disk-0.raw"), "").map_err(|error| error.to_string())?;
+    fs::create_dir_all(&rootfs).map_err(|error| error.to_string())?;
+    // Its own disk first.
+    for family in ["rootfs", "mp"] {
+        for (_, value) in options.iter_mut().filter(|(key, _)| is_volume(key) && key.starts_with(family)) {
+            *value = disk::made(id, value)?;
+        }
+    }
     // The disk that a killed call leaves mounted.
     under::run(&["mount", "--bind", &rootfs, &rootfs])?;
     if !Path::new(archive).exists() {
         return Err(format!("volume '{template}' does not exist"));
     }
     println!("extracting archive '{archive}'");
-    under::unpack(id, archive, unprivileged)
+    under::unpack(id, archive, unprivileged, limit).or_else(|why| if lenient { Ok(()) } else { Err(why) })
+}
+
+fn said_of(id: u32) {
+    if Path::new(&format!("{}/rootfs/bin/sh", under::home(id))).exists() {
+        println!("Detected container architecture: amd64");
+        return;
+    }
+    println!("open '/bin/sh' failed: No such file or directory");
+    println!("Architecture detection failed: error in setup task (eval)\nFalling back to amd64.");
+    println!("Use `pct set VMID --arch ARCH` to change.");
+}
+
+/// Makes the container's own host keys, and lets those in whom the call names.
+fn keyed(id: u32, hostname: Option<&str>, unprivileged: bool, keys: Option<&str>) -> Result<(), String> {
+    let rootfs = format!("{}/rootfs", under::home(id));
+    let name = hostname.and_then(|name| name.split('.').next()).unwrap_or("localhost");
+    let text = |error: std::io::Error| error.to_string();
+    fs::create_dir_all(format!("{rootfs}/etc/ssh")).map_err(text)?;
+    let owner = if unprivileged { "100000:100000" } else { "0:0" };
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let file = format!("ssh_host_{kind}_key");
+        let path = format!("{rootfs}/etc/ssh/{file}");
+        println!("Creating SSH host key '{file}' - this may take some time ...");
+        for old in [path.clone(), format!("{path}.pub")] {
+            drop(fs::remove_file(old));
+        }
+        under::output(&["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", &format!("root@{name}"), "-f", &path])?;
+        let said = under::output(&["ssh-keygen", "-l", "-f", &path])?;
+        println!("done: {} root@{name}", said.split(' ').nth(1).unwrap_or_default());
+        under::run(&["chown", owner, &path, &format!("{path}.pub")])?;
+    }
+    if let Some(keys) = keys {
+        let directory = format!("{rootfs}/root/.ssh");
+        let path = format!("{directory}/authorized_keys");
+        fs::create_dir_all(&directory).map_err(text)?;
+        fs::write(&path, format!("# --- BEGIN PVE ---\n{}\n# --- END PVE ---\n", keys.trim_end())).map_err(text)?;
+        under::run(&["chmod", "0700", &directory, &path])?;
+        under::run(&["chown", owner, &directory, &path])?;
+    }
+    Ok(())
 }
 
 fn unmount(id: u32) {
     let rootfs = format!("{}/rootfs", under::home(id));
-    while under::run(&["umount", &rootfs]).is_ok() {}
+    while is_mounted(&rootfs) && under::run(&["umount", &rootfs]).is_ok() {}
 }
 
-/// Takes away what is there of a container; not what is still mounted.
-pub fn clear(id: u32) {
-    let rootfs = format!("{}/rootfs", under::home(id));
-    let mounted = fs::read_to_string("/proc/mounts").unwrap_or_default().contains(&format!(" {rootfs} "));
-    if !mounted {
-        drop(fs::remove_dir_all(under::home(id)));
-        drop(fs::remove_dir_all(format!("/var/lib/vz/images/{id}")));
+fn is_mounted(rootfs: &str) -> bool {
+    fs::read_to_string("/proc/mounts").unwrap_or_default().contains(&format!(" {rootfs} "))
+}
+
+/// Takes away what is there of a container, not what is still mounted; of one that was started its rules stay. Of its disks
+/// those go that its file names, or all.
+pub fn clear(id: u32, conf: &Conf, all: bool) {
+    let home = under::home(id);
+    let images = format!("/var/lib/vz/images/{id}");
+    for volume in conf.now.iter().filter(|(key, _)| is_volume(key) || number_of(key, "unused").is_some()) {
+        let name =
+            volume.1.split(',').next().and_then(|volume| volume.split_once('/')).map(|(_, name)| name.to_owned());
+        drop(name.map(|name| {
+            fs::remove_file(format!("{images}/{name}")).or_else(|_| fs::remove_dir_all(format!("{images}/{name}")))
+        }));
     }
-}
-
-/// Returns the bytes of a size in GiB, which may have a fraction.
-fn gibibytes(text: &str) -> u64 {
-    let size = pairs(text, "size").first().map(|(_, size)| size.clone()).unwrap_or_default();
-    let (whole, fraction) = size.split_once('.').unwrap_or((&size, ""));
-    let part = fraction.bytes().rev().fold(0.0, |sum, digit| (sum + f64::from(digit - b'0')) / 10.0);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "sizes of tests"
-    )]
-    let part = (part * (1_u64 << 30) as f64) as u64;
-    (whole.parse::<u64>().unwrap_or(0) << 30) + part
-}
-
-/// Returns a size as it is written down.
-pub fn shown(bytes: u64) -> String {
-    for (shift, unit) in [(30, 'G'), (20, 'M'), (10, 'K')] {
-        if bytes.trailing_zeros() >= shift {
-            return format!("{}{unit}", bytes >> shift);
-        }
+    if all {
+        drop(fs::remove_dir_all(&images));
     }
-    bytes.to_string()
+    drop(fs::remove_dir(images));
+    if !is_mounted(&format!("{home}/rootfs")) {
+        drop(fs::remove_dir_all(format!("{home}/rootfs")));
+        drop(fs::remove_file(format!("{home}/config")));
+        drop(fs::remove_dir(home));
+    }
 }

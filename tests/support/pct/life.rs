@@ -1,12 +1,10 @@
 //! What a container goes through: it is listed, started, stopped, destroyed.
 use crate::conf::{Conf, DIRECTORY, path};
+use crate::lock::Says;
+use crate::options::{number_of, pairs, take};
+use crate::show::state;
 use crate::{Done, create, lock, refuse, under};
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
-
-fn state(id: u32) -> &'static str {
-    if under::runs(id) { "running" } else { "stopped" }
-}
+use std::path::Path;
 
 pub fn list() -> Done {
     let names = std::fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
@@ -24,13 +22,7 @@ pub fn list() -> Done {
     Ok(())
 }
 
-pub fn status(id: u32) -> Done {
-    Conf::read(id)?;
-    println!("status: {}", state(id));
-    Ok(())
-}
-
-pub fn start(id: u32) -> Done {
+pub fn start(id: u32, arguments: &[String]) -> Done {
     if !path(id).exists() {
         return Conf::read(id).map(drop).or_else(|crate::Refusal(_, text)| refuse(255, text));
     }
@@ -40,21 +32,51 @@ pub fn start(id: u32) -> Done {
     if under::runs(id) {
         return refuse(255, format!("CT {id} already running"));
     }
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Out)?;
     let mut conf = Conf::read(id)?;
-    conf.refuse_locked()?;
+    if conf.lock() == Some("mounted") {
+        conf.now.remove("lock");
+    }
+    if !arguments.iter().any(|option| option == "--skiplock") {
+        conf.refuse_locked()?;
+    }
+    begin(id, conf)
+}
+
+fn begin(id: u32, mut conf: Conf) -> Done {
+    if !conf.now.contains_key("arch") {
+        return refuse(255, "missing 'arch' - internal error at /usr/share/perl5/PVE/LXC.pm line 676.");
+    }
     conf.settle();
     conf.write(id)?;
+    parsed(&conf)?;
+    for (_, value) in conf.now.iter().filter(|(key, _)| number_of(key, "net").is_some()) {
+        let bridge = pairs(value, "").into_iter().find(|(key, _)| key == "bridge").map(|(_, bridge)| bridge);
+        if let Some(bridge) = bridge.filter(|bridge| !Path::new("/sys/class/net").join(bridge).exists()) {
+            return refuse(255, format!("bridge '{bridge}' does not exist"));
+        }
+    }
     under::prepare(id, &conf);
     under::run(&["lxc-start", "-n", &id.to_string()])
         .or_else(|_| refuse(255, format!("startup for container '{id}' failed")))
+}
+
+/// Refuses a `rootfs` that names no volume, but how one would be made.
+fn parsed(conf: &Conf) -> Done {
+    let rootfs = conf.now.get("rootfs").map(|value| value.split(',').next().unwrap_or_default()).unwrap_or_default();
+    match rootfs.split_once(':') {
+        Some((_, name)) if !name.contains('/') => {
+            refuse(255, format!("unable to parse directory volume name '{name}'"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub fn stop(id: u32) -> Done {
     if !under::runs(id) {
         return refuse(255, format!("CT {id} not running"));
     }
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Out)?;
     Conf::read(id)?.refuse_locked()?;
     under::run(&["lxc-stop", "-n", &id.to_string(), "--kill"]).or_else(|why| refuse(255, why))?;
     stopped(id)
@@ -64,19 +86,34 @@ pub fn shutdown(id: u32, arguments: &[String]) -> Done {
     if !under::runs(id) {
         return refuse(255, format!("CT {id} not running"));
     }
-    let _locked = lock::lock(id)?;
+    let _locked = lock::lock(id, Says::Out)?;
     Conf::read(id)?.refuse_locked()?;
-    let value = |name: &str| arguments.iter().skip_while(|option| *option != name).nth(1).map(String::as_str);
-    let seconds = value("--timeout").unwrap_or("60");
+    down(id, arguments)
+}
+
+fn down(id: u32, arguments: &[String]) -> Done {
+    let mut arguments = arguments.to_vec();
+    let seconds = take(&mut arguments, "--timeout").unwrap_or_else(|| "60".to_owned());
     let number = id.to_string();
-    if let Err(why) = under::run(&["lxc-stop", "-n", &number, "--nokill", "--timeout", seconds]) {
-        if value("--forceStop") != Some("1") {
+    let argv = ["lxc-stop", "-n", &number, "--nokill", "--timeout", &seconds];
+    if let Err(why) = under::output(&argv) {
+        if take(&mut arguments, "--forceStop").is_none_or(|on| on != "1") {
             println!("{why}");
             return refuse(255, "container did not stop");
         }
         under::run(&["lxc-stop", "-n", &number, "--kill"]).or_else(|why| refuse(255, why))?;
     }
     stopped(id)
+}
+
+pub fn reboot(id: u32, arguments: &[String]) -> Done {
+    if !under::runs(id) {
+        return refuse(255, format!("VM {id} not running"));
+    }
+    let _locked = lock::lock(id, Says::Out)?;
+    Conf::read(id)?.refuse_locked()?;
+    down(id, arguments)?;
+    begin(id, Conf::read(id)?)
 }
 
 /// What was pending is settled once it has stopped.
@@ -90,8 +127,9 @@ fn stopped(id: u32) -> Done {
 }
 
 pub fn destroy(id: u32, arguments: &[String]) -> Done {
+    Conf::read(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
     let conf = Conf::read(id)?;
-    let _locked = lock::lock(id)?;
     conf.refuse_locked()?;
     if conf.now.get("protection").is_some_and(|on| on == "1") {
         return refuse(255, format!("can't remove CT {id} - protection mode enabled"));
@@ -103,24 +141,20 @@ pub fn destroy(id: u32, arguments: &[String]) -> Done {
         println!("forced to stop CT {id} before destroying!");
         under::run(&["lxc-stop", "-n", &id.to_string(), "--kill"]).or_else(|why| refuse(255, why))?;
     }
-    create::clear(id);
+    if arguments.iter().any(|option| option == "--purge") {
+        println!("purging CT {id} from related configurations..");
+    }
+    parsed(&conf)?;
+    create::clear(id, &conf, take(&mut arguments.to_vec(), "--destroy-unreferenced-disks").is_some_and(|on| on == "1"));
     std::fs::remove_file(path(id)).or_else(|error| refuse(5, error.to_string()))
 }
 
 pub fn unlock(id: u32) -> Done {
+    Conf::read(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
     let mut conf = Conf::read(id)?;
     match conf.now.remove("lock") {
         Some(_) => conf.write(id),
         None => refuse(255, "no lock found trying to remove any lock"),
     }
-}
-
-pub fn exec(id: u32, arguments: &[String]) -> Done {
-    Conf::read(id)?;
-    if !under::runs(id) {
-        return refuse(255, format!("container '{id}' not running!"));
-    }
-    let argv: Vec<&String> = arguments.iter().skip_while(|option| *option == "--").collect();
-    let error = Command::new("lxc-attach").args(["-n", &id.to_string(), "--"]).args(argv).exec();
-    refuse(255, error.to_string())
 }

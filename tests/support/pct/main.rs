@@ -1,8 +1,9 @@
-//! A stand-in for Proxmox's `pct`, for tests on machines that have none: it keeps its files as the cluster file system does,
-//! answers as the recorded calls of the real tool show, traps included, and runs plain LXC containers underneath.
+//! A stand-in for Proxmox's tools, for tests on machines that have none: it keeps its files as the cluster file system does,
+//! answers as the recorded calls of the real tools show (tests/pct), traps included, and runs plain LXC containers underneath.
+//! It is what it is called as: `pct`, `pvesm`, `pveam` or `pvesh`.
 //!
-//! What it leaves out: snapshots, linked clones, consoles, backups, and the disks themselves (an image is an empty file beside a
-//! directory that holds the container's files).
+//! What it leaves out: snapshots, linked clones, consoles, backups, and that a disk is mounted: an image has its file system
+//! and its size, but the container's files are in a directory beside it.
 #![allow(
     unreachable_pub,
     missing_docs,
@@ -11,16 +12,24 @@
     clippy::print_stderr,
     reason = "a program for tests"
 )]
+mod call;
 mod clone;
 mod conf;
+mod copy;
 mod create;
+mod disk;
 mod life;
 mod lock;
 mod options;
+mod pveam;
+mod pvesh;
+mod pvesm;
+mod resize;
 mod set;
+mod show;
 mod under;
 
-use conf::Conf;
+use std::path::Path;
 
 /// Why a call ends: its exit code and what it says on stderr.
 pub struct Refusal(pub i32, pub String);
@@ -31,14 +40,22 @@ pub fn refuse<T>(code: i32, text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(code, text.into()))
 }
 
-/// A wrong parameter, as the real tool's schema says it.
+/// Wrong parameters, a line each or more, as the real tool's schema says them.
 pub fn wrong<T>(code: i32, problems: &str, usage: &str) -> Result<T, Refusal> {
-    refuse(code, format!("400 Parameter verification failed.\n{problems}\npct {usage}"))
+    refuse(code, format!("400 Parameter verification failed.\n{problems}{usage}"))
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let code = match call(&arguments) {
+    let mut arguments = std::env::args();
+    let name = arguments.next().unwrap_or_default();
+    let arguments: Vec<String> = arguments.collect();
+    let done = match Path::new(&name).file_name().and_then(|name| name.to_str()) {
+        Some("pvesm") => pvesm::call(&arguments),
+        Some("pveam") => pveam::call(&arguments),
+        Some("pvesh") => pvesh::call(&arguments),
+        _ => call::call(&arguments),
+    };
+    let code = match done {
         Ok(()) => 0,
         Err(Refusal(code, text)) => {
             eprintln!("{text}");
@@ -46,72 +63,4 @@ fn main() {
         }
     };
     std::process::exit(code);
-}
-
-fn call(arguments: &[String]) -> Done {
-    let Some((command, rest)) = arguments.split_first() else { return refuse(255, "ERROR: no command specified") };
-    if command == "list" {
-        return life::list();
-    }
-    let usage = match command.as_str() {
-        "create" => "create <vmid> <ostemplate> [OPTIONS]",
-        "set" => "set <vmid> [OPTIONS]",
-        "config" => "config <vmid> [OPTIONS]",
-        "resize" => "resize <vmid> <disk> <size> [OPTIONS]",
-        other => &format!("{other} <vmid> [OPTIONS]"),
-    };
-    let Some((id, rest)) = rest.split_first() else {
-        return refuse(2, format!("400 not enough arguments\npct {usage}"));
-    };
-    let Ok(number) = id.parse::<u32>() else {
-        return wrong(2, &format!("vmid: type check ('integer') failed - got '{id}'"), usage);
-    };
-    if number < 100 {
-        return wrong(2, "vmid: invalid format - value does not look like a valid VM ID\n", usage);
-    }
-    match command.as_str() {
-        "create" => create::create(number, rest),
-        "set" => set::set(number, rest),
-        "resize" => set::resize(number, rest),
-        "config" => config(number, rest),
-        "pending" => pending(number),
-        "status" => life::status(number),
-        "start" => life::start(number),
-        "stop" => life::stop(number),
-        "shutdown" => life::shutdown(number, rest),
-        "destroy" => life::destroy(number, rest),
-        "unlock" => life::unlock(number),
-        "exec" => life::exec(number, rest),
-        "clone" => clone::clone(number, rest),
-        "template" => clone::template(number),
-        "mount" => clone::mount(number),
-        "unmount" => clone::unmount(number),
-        other => refuse(255, format!("ERROR: unknown command 'pct {other}'")),
-    }
-}
-
-fn config(id: u32, rest: &[String]) -> Done {
-    let conf = Conf::read(id)?;
-    let active = rest.iter().any(|option| option == "--current");
-    print!("{}", conf.shown(!active));
-    Ok(())
-}
-
-fn pending(id: u32) -> Done {
-    let conf = Conf::read(id)?;
-    let mut keys: Vec<&String> = conf.now.keys().chain(conf.pending.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    for key in keys {
-        let gone = conf.going.contains(key);
-        match (conf.now.get(key), gone) {
-            (Some(value), true) => println!("del {key}: {value}"),
-            (Some(value), false) => println!("cur {key}: {value}"),
-            (None, _) => {}
-        }
-        if let Some(value) = conf.pending.get(key) {
-            println!("new {key}: {value}");
-        }
-    }
-    Ok(())
 }

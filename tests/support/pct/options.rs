@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 pub type Options = BTreeMap<String, String>;
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 36] = [
     "arch",
     "bwlimit",
     "cmode",
@@ -13,26 +13,35 @@ const NAMES: [&str; 26] = [
     "cpulimit",
     "cpuunits",
     "current",
+    "debug",
     "delete",
     "description",
     "digest",
     "features",
     "force",
+    "full",
+    "hookscript",
     "hostname",
+    "ignore-unpack-errors",
     "lock",
     "memory",
     "nameserver",
     "onboot",
     "ostype",
+    "password",
     "protection",
     "revert",
+    "rootfs",
     "searchdomain",
+    "ssh-public-keys",
+    "start",
     "startup",
     "storage",
     "swap",
     "tags",
+    "timezone",
+    "tty",
 ];
-const MORE: [&str; 4] = ["timezone", "tty", "unprivileged", "rootfs"];
 
 /// Reads `--option value` pairs and writes each value down as the real tool would.
 pub fn parse(arguments: &[String], usage: &str) -> Result<Options, Refusal> {
@@ -41,7 +50,7 @@ pub fn parse(arguments: &[String], usage: &str) -> Result<Options, Refusal> {
     while let Some(option) = rest.next() {
         let name = option.trim_start_matches('-');
         if !option.starts_with("--") || !is_known(name) {
-            return refuse(2, format!("Unknown option: {name}\n400 unable to parse option\npct {usage}"));
+            return refuse(2, format!("Unknown option: {name}\n400 unable to parse option\n{usage}"));
         }
         options.insert(name.to_owned(), rest.next().cloned().unwrap_or_default());
     }
@@ -55,8 +64,18 @@ pub fn parse(arguments: &[String], usage: &str) -> Result<Options, Refusal> {
     if problems.is_empty() { Ok(options) } else { wrong(2, &problems, usage) }
 }
 
-fn is_known(name: &str) -> bool {
-    NAMES.contains(&name) || MORE.contains(&name) || number_of(name, "net").is_some() || number_of(name, "mp").is_some()
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+        || name == "unprivileged"
+        || ["net", "mp"].iter().any(|family| number_of(name, family).is_some())
+}
+
+/// Takes an option with its value out of the arguments.
+pub fn take(arguments: &mut Vec<String>, option: &str) -> Option<String> {
+    let at = arguments.iter().position(|word| word == option)?;
+    let value = arguments.get(at + 1).cloned();
+    arguments.drain(at..(at + 2).min(arguments.len()));
+    value
 }
 
 pub fn number_of(name: &str, family: &str) -> Option<u32> {
@@ -65,11 +84,13 @@ pub fn number_of(name: &str, family: &str) -> Option<u32> {
 
 fn normalised(name: &str, value: &str) -> Result<String, String> {
     match name {
-        "onboot" | "protection" | "unprivileged" | "console" | "force" => match value {
-            "1" | "yes" | "true" | "on" => Ok("1".to_owned()),
-            "0" | "no" | "false" | "off" => Ok("0".to_owned()),
-            _ => Err(format!(": type check ('boolean') failed - got '{value}'")),
-        },
+        "onboot" | "protection" | "unprivileged" | "console" | "force" | "start" | "ignore-unpack-errors" | "full" => {
+            match value {
+                "1" | "yes" | "true" | "on" => Ok("1".to_owned()),
+                "0" | "no" | "false" | "off" => Ok("0".to_owned()),
+                _ => Err(format!(": type check ('boolean') failed - got '{value}'")),
+            }
+        }
         "memory" => integer(value, 16, u64::MAX).map(|_| value.to_owned()),
         "swap" => integer(value, 0, u64::MAX).map(|_| value.to_owned()),
         "cores" => integer(value, 1, 8192).map(|_| value.to_owned()),
@@ -87,7 +108,7 @@ fn normalised(name: &str, value: &str) -> Result<String, String> {
             }
         }
         // An empty one is stored as a blank.
-        "nameserver" | "tags" | "features" if value.is_empty() => Ok(" ".to_owned()),
+        "nameserver" | "tags" if value.is_empty() => Ok(" ".to_owned()),
         "nameserver" => Ok(value.split([',', ' ', ';']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")),
         "tags" => {
             let mut tags: Vec<String> =
@@ -111,7 +132,8 @@ fn normalised(name: &str, value: &str) -> Result<String, String> {
 
 const FEATURES: [&str; 6] = ["nesting", "keyctl", "fuse", "mknod", "mount", "force_rw_sys"];
 
-fn net(name: &str, value: &str) -> Result<String, String> {
+/// Returns a network interface as the real tool writes it down, with a new MAC where it names none.
+pub fn net(name: &str, value: &str) -> Result<String, String> {
     let mut parts = pairs(value, "");
     let given = parts.clone();
     let get = |key: &str| given.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());

@@ -1,0 +1,47 @@
+//! `pct resize`: a disk grows, and its file system while it stands still.
+use crate::conf::Conf;
+use crate::disk::{bytes, shown};
+use crate::lock::Says;
+use crate::{Done, call, lock, refuse, under, wrong};
+
+pub fn resize(id: u32, arguments: &[String]) -> Done {
+    let usage = call::usage("resize");
+    let [disk, size] = arguments else { return refuse(2, format!("400 not enough arguments\n{usage}")) };
+    let (grows, text) = size.strip_prefix('+').map_or((false, size.as_str()), |text| (true, text));
+    let Some(asked) = bytes(text) else {
+        return wrong(2, "size: value does not match the regex pattern\n", &usage);
+    };
+    Conf::read(id)?;
+    let _locked = lock::lock(id, Says::Err)?;
+    let mut conf = Conf::read(id)?;
+    conf.refuse_locked()?;
+    let Some(volume) = conf.now.get(disk).cloned() else {
+        let missing = |name: &str| format!("\n{name}: property is missing and it is not optional");
+        return refuse(255, format!("format error{}{}", missing("volume"), missing("mp")));
+    };
+    let (head, is) = volume.rsplit_once("size=").unwrap_or((&volume, "0"));
+    let is = bytes(is).unwrap_or(0);
+    let to = if grows { is + asked } else { asked };
+    if to < is {
+        return refuse(255, "unable to shrink disk size");
+    }
+    if to == is {
+        return refuse(255, "disk is already at specified size");
+    }
+    let name = head.split([':', ',']).nth(1).unwrap_or_default();
+    let path = format!("/var/lib/vz/images/{name}");
+    let image = std::fs::OpenOptions::new().write(true).open(&path).and_then(|image| image.set_len(to));
+    if let Err(error) = image {
+        return refuse(255, format!("growing {path} failed: {error}"));
+    }
+    println!("Image resized.");
+    if !under::runs(id) {
+        for argv in [["e2fsck", "-f", "-y", &path], ["resize2fs", "-f", "-p", &path]] {
+            let argv: Vec<&str> =
+                argv.into_iter().filter(|word| argv[0] == "e2fsck" || !word.starts_with('-')).collect();
+            print!("{}", under::output(&argv).or_else(|why| refuse(255, why))?);
+        }
+    }
+    conf.now.insert(disk.clone(), format!("{head}size={}", shown(to)));
+    conf.write(id)
+}
