@@ -1,6 +1,6 @@
 //! Clones of a base, on plain LXC and on the stand-in for Proxmox: built once, copied, each its own; and what becomes of
 //! them when things go wrong.
-use crate::lab::{Answer, Lab};
+use crate::lab::{Answer, Lab, pct};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -85,11 +85,9 @@ fn a_base_is_built_once_and_every_clone_of_it_is_its_own() {
 
 #[test]
 fn on_proxmox_as_well() {
-    let job = Job { lab: Lab::up(&["lxc", "uidmap", "zstd", "nftables", "ifupdown"]), proxmox: true };
-    let exe = std::env::current_exe().unwrap();
-    let pct = exe.parent().and_then(Path::parent).unwrap().join("examples/pct");
-    assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
-    job.lab.put(&pct, "/usr/sbin/pct");
+    let packages = ["lxc", "uidmap", "zstd", "nftables", "ifupdown", "e2fsprogs", "openssh-client"];
+    let job = Job { lab: Lab::up(&packages), proxmox: true };
+    job.lab.put(&pct(), "/usr/sbin/pct");
     job.lab.put(Path::new(TEMPLATE), &format!("/var/lib/vz/template/cache/{}", TEMPLATE.rsplit('/').next().unwrap()));
     job.lab.sh(
         "mkdir -p /etc/pve/lxc; printf 'dir: local\\n\\tpath /var/lib/vz\\n\\tcontent vztmpl,rootdir\\n' >/etc/pve/storage.cfg

@@ -112,7 +112,7 @@ const NODE: &str = "
 
 impl Job {
     fn on_a_node(members: &str) -> Self {
-        let lab = Lab::up(&["git", "lxc", "uidmap", "zstd", "nftables", "iproute2"]);
+        let lab = Lab::up(&["git", "lxc", "uidmap", "zstd", "nftables", "iproute2", "e2fsprogs", "openssh-client"]);
         let job = Self { lab, members: members.to_owned(), with_clis: &[] };
         job.lab.furnish();
         job.lab.put(&pct(), "/usr/sbin/pct");
