@@ -131,6 +131,7 @@ fn keyed(id: u32, hostname: Option<&str>, unprivileged: bool, keys: Option<&str>
     let text = |error: std::io::Error| error.to_string();
     fs::create_dir_all(format!("{rootfs}/etc/ssh")).map_err(text)?;
     let owner = if unprivileged { "100000:100000" } else { "0:0" };
+    under::run(&["chown", owner, &format!("{rootfs}/etc/ssh")])?;
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let file = format!("ssh_host_{kind}_key");
         let path = format!("{rootfs}/etc/ssh/{file}");
