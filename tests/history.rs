@@ -159,10 +159,10 @@ fn a_line_that_cannot_be_read_is_passed_over_and_said_and_a_torn_one_is_being_wr
     let (code, stdout, stderr) = history(&place, &[]);
     let warning = "warning: 1 line of the ledger can't be read; `provision ledger verify` says more\n";
     assert_eq!((code, stdout, stderr.as_str()), (0, whole.1, warning));
-    fs::write(&ledger, format!("{text}{{\"v\":2,\"other\":1}}\n")).unwrap();
+    fs::write(&ledger, format!("{text}{{\"v\":3,\"other\":1}}\n")).unwrap();
     let (code, _, stderr) = history(&place, &[]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("is of format 2"), "{stderr}");
+    assert!(stderr.contains("is of format 3"), "{stderr}");
 }
 
 #[test]

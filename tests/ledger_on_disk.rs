@@ -1,5 +1,7 @@
 //! The ledger's files: what stays after a kill, a full disk, another hand; what a checkpoint says.
+use crate::support::place::Place;
 use crate::support::run::{finished, id, ledger_of, make, run, start, state_dir, writer};
+use nix::mount::MsFlags;
 use provision::engine::Tally;
 use provision::error::Error;
 use provision::event::{Event, Outcome, Sink};
@@ -8,7 +10,7 @@ use provision::ledger::{How, Ledger, Lock, LockError, Writer};
 use provision::report::Silent;
 use provision::resource::Change;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
@@ -60,10 +62,10 @@ fn a_ledger_of_a_newer_format_is_refused() {
     let (_dir, state) = state_dir();
     run(&state, &[]);
     let mut text = fs::read_to_string(ledger_of(&state)).unwrap();
-    text.push_str("{\"v\":2,\"before\":\"x\"}\n");
+    text.push_str("{\"v\":3,\"before\":\"x\"}\n");
     fs::write(ledger_of(&state), &text).unwrap();
     let refusal = Ledger::open(&state).unwrap_err();
-    assert_eq!(refusal.causes, ["line 2 is of format 2; this version of provision knows format 1"]);
+    assert_eq!(refusal.causes, ["line 2 is of format 3; this version of provision knows format 2 and below"]);
     assert!(Writer::open(Lock::take(&state, "apply", SystemTime::UNIX_EPOCH).unwrap()).is_err());
     assert_eq!(fs::read_to_string(ledger_of(&state)).unwrap(), text, "untouched");
 }
@@ -118,24 +120,41 @@ fn a_ledger_that_is_no_file_or_stands_where_others_write_is_refused() {
     assert!(open(&state).is_err(), "a file in place of the state directory");
 }
 
+/// Does something with a disk of 1 MiB at `place`: a mount of its own, seen by its thread and what that starts, that goes with
+/// it.
+fn on_a_small_disk(place: &Path, body: impl FnOnce(&Path) + Send) {
+    let tried = thread::scope(|scope| {
+        let mounted = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            let options = Some("size=1m,mode=0700");
+            nix::mount::mount(Some("tmpfs"), place, Some("tmpfs"), MsFlags::empty(), options).unwrap();
+            body(place);
+        });
+        mounted.join()
+    });
+    tried.unwrap();
+}
+
+/// Fills the disk, and returns what fills it.
+fn fill(disk: &Path) -> PathBuf {
+    let ballast = disk.join("ballast");
+    let full = fs::write(&ballast, vec![1; 2 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    ballast
+}
+
 #[test]
 fn a_full_disk_stops_a_run_before_its_change_and_leaves_the_chain_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let mounted = dir.path().to_owned();
-    // A mount of its own, seen by this thread alone, that goes with it.
-    let tried = thread::spawn(move || {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-        let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
-        nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
-        let options = Some("size=1m,mode=0700");
-        nix::mount::mount(Some("tmpfs"), &mounted, Some("tmpfs"), nix::mount::MsFlags::empty(), options).unwrap();
-        let state = mounted.join("state");
+    on_a_small_disk(dir.path(), |disk| {
+        let state = disk.join("state");
         let hub = start(&state, "apply", Box::new(Silent));
         make(&*hub, "file:/x");
         hub.emit(Event::Applying { ids: vec![id("file:/y")], changes: vec![Change::made("/y", "new")], absent: false })
             .unwrap();
-        let full = fs::write(mounted.join("ballast"), vec![1; 2 << 20]).unwrap_err();
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        let ballast = fill(disk);
         hub.emit(finished(&id("file:/y"), Outcome::Changed { changes: Vec::new() }))
             .expect("room was set aside for it");
         let emit = |number: usize| {
@@ -148,11 +167,78 @@ fn a_full_disk_stops_a_run_before_its_change_and_leaves_the_chain_whole() {
         assert_eq!(error.remedy.as_deref(), Some("free some space, then run again"));
         drop(hub);
         assert!(Ledger::verify(&state).unwrap().is_intact());
-        fs::remove_file(mounted.join("ballast")).unwrap();
+        fs::remove_file(ballast).unwrap();
         run(&state, &["file:/z"]);
         assert!(Ledger::verify(&state).unwrap().is_intact());
     });
-    tried.join().unwrap();
+}
+
+#[test]
+fn a_rotation_for_which_the_disk_has_no_room_stops_the_run_and_is_made_by_a_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    on_a_small_disk(dir.path(), |disk| {
+        let state = disk.join("state");
+        run(&state, &["file:/x", "file:/y"]);
+        let before = fs::read(ledger_of(&state)).unwrap();
+        let lock = || Lock::take(&state, "apply", SystemTime::UNIX_EPOCH).unwrap();
+        let held = lock();
+        let ballast = fill(disk);
+        let refused = Writer::open_rotating(held, 1000).unwrap_err();
+        assert_eq!(refused.attempt, format!("rotating the ledger, which has {} bytes", before.len()));
+        assert_eq!(refused.causes.last().unwrap(), "No space left on device (os error 28)");
+        assert_eq!(fs::read(ledger_of(&state)).unwrap(), before);
+        assert!(Ledger::verify(&state).unwrap().is_intact());
+        fs::remove_file(ballast).unwrap();
+        drop(Writer::open_rotating(lock(), 1000).unwrap());
+        let verified = Ledger::verify(&state).unwrap();
+        assert!(verified.is_intact() && verified.files == 2, "{verified:?}");
+    });
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_stops_an_apply_before_its_first_change() {
+    let place =
+        Place::new("name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"{{ text }}\"\n[vars]\ntext = \"a\"\n");
+    let state = place.root().join("state");
+    let motd = place.root().join("motd");
+    fs::create_dir(&state).unwrap();
+    let apply = |text: &str| place.run(&["apply", "web.toml", "--yes", "--var", &format!("text={text}")]);
+    on_a_small_disk(&state, |state| {
+        let ledger = ledger_of(state);
+        let refused = |why: &str, what_to_do: &str| {
+            let before = fs::read(&ledger).unwrap_or_default();
+            let ran = apply("b");
+            assert_eq!(ran.code, 1, "{why}: {ran:?}");
+            assert!(ran.stderr.contains(why) && ran.stderr.contains(what_to_do), "{why}: {ran:?}");
+            assert!(fs::read(&motd).is_ok_and(|text| text == b"a") || before.is_empty() && !motd.exists(), "{why}");
+            assert_eq!(fs::read(&ledger).unwrap_or_default(), before, "{why}");
+        };
+        let ballast = fill(state);
+        refused("No space left on device", "ree some space");
+        fs::remove_file(&ballast).unwrap();
+        assert_eq!(apply("a").code, 0);
+
+        let ballast = fill(state);
+        refused("No space left on device", "ree some space, then run again");
+        fs::remove_file(ballast).unwrap();
+
+        let remount =
+            |flags| nix::mount::mount(None::<&str>, state, None::<&str>, MsFlags::MS_REMOUNT | flags, None::<&str>);
+        remount(MsFlags::MS_RDONLY).unwrap();
+        refused("Read-only file system", "ount its file system so that it can be written");
+        remount(MsFlags::empty()).unwrap();
+
+        std::os::unix::fs::chown(&ledger, Some(1234), None).unwrap();
+        refused("it belongs to uid 1234", "ive it back to the user who runs provision");
+        std::os::unix::fs::chown(&ledger, Some(0), None).unwrap();
+        std::os::unix::fs::chown(state, Some(1234), None).unwrap();
+        refused("it belongs to uid 1234", "ive it to the user who runs provision");
+        std::os::unix::fs::chown(state, Some(0), None).unwrap();
+
+        assert_eq!(apply("b").code, 0);
+        assert!(Ledger::verify(state).unwrap().is_intact());
+    });
+    assert_eq!(fs::read(&motd).unwrap(), b"b");
 }
 
 #[test]

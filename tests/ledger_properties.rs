@@ -1,4 +1,5 @@
-//! Properties of the ledger: a cut anywhere, a flipped bit, what is known while writing and after reading.
+//! Properties of the ledger: a cut anywhere, tampering of every kind, what is known while writing and after reading.
+use crate::ledger_rotation::three_files;
 use crate::support::run::{finished, id, ledger_of, run, start, state_dir, tally, writer};
 use proptest::prelude::*;
 use provision::engine::Tally;
@@ -25,6 +26,42 @@ fn sample() -> &'static [u8] {
         hub.end(0, &Tally::default()).unwrap();
         fs::read(ledger_of(&state)).unwrap()
     })
+}
+
+/// Returns the lines of a ledger of three files, the oldest first.
+fn files() -> &'static [Vec<Vec<u8>>; 3] {
+    static FILES: OnceLock<[Vec<Vec<u8>>; 3]> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let (_dir, state) = state_dir();
+        three_files(&state);
+        NAMES.map(|name| {
+            let bytes = fs::read(state.join(name)).unwrap();
+            bytes.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
+        })
+    })
+}
+
+const NAMES: [&str; 3] = ["ledger-0001.jsonl", "ledger-0002.jsonl", "ledger.jsonl"];
+
+/// What is done to a line.
+#[derive(Debug, Clone)]
+enum Tampering {
+    Dropped,
+    SwappedWith(prop::sample::Index),
+    CopiedTo(prop::sample::Index, prop::sample::Index),
+    Flipped(prop::sample::Index, u8),
+    Foreign(String),
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    let place = any::<prop::sample::Index>;
+    prop_oneof![
+        Just(Tampering::Dropped),
+        place().prop_map(Tampering::SwappedWith),
+        (place(), place()).prop_map(|(file, line)| Tampering::CopiedTo(file, line)),
+        (place(), 0..8_u8).prop_map(|(byte, bit)| Tampering::Flipped(byte, bit)),
+        "[ -~]{0,40}".prop_map(Tampering::Foreign),
+    ]
 }
 
 proptest! {
@@ -57,6 +94,63 @@ proptest! {
         fs::create_dir(&state).unwrap();
         fs::write(ledger_of(&state), &bytes).unwrap();
         prop_assert!(!Ledger::verify(&state).unwrap().is_intact());
+    }
+
+    #[test]
+    fn tampering_is_found_in_every_file_and_told_from_a_torn_end(
+        file in 0..3_usize, line in any::<prop::sample::Index>(), tampering in tampering(),
+    ) {
+        let mut lines = files().clone();
+        let line = line.index(lines[file].len());
+        let is_end = file == 2 && line + 1 == lines[2].len();
+        match &tampering {
+            // Lines taken away at the very end leave no trace but in the head that the last run printed.
+            Tampering::Dropped => {
+                prop_assume!(!is_end);
+                lines[file].remove(line);
+            }
+            Tampering::SwappedWith(other) => {
+                let other = other.index(lines[file].len());
+                prop_assume!(other != line);
+                lines[file].swap(line, other);
+            }
+            Tampering::CopiedTo(to, at) => {
+                let copy = lines[file][line].clone();
+                let to = to.index(3);
+                let at = at.index(lines[to].len() + 1);
+                lines[to].insert(at, copy);
+            }
+            Tampering::Flipped(byte, bit) => {
+                // The last line of all that is no JSON any more is what a power cut leaves as well.
+                prop_assume!(!is_end);
+                let byte = byte.index(lines[file][line].len());
+                lines[file][line][byte] ^= 1 << bit;
+            }
+            Tampering::Foreign(text) => lines[file].insert(line, format!("{text}\n").into_bytes()),
+        }
+        let (_dir, state) = state_dir();
+        fs::create_dir(&state).unwrap();
+        for (name, lines) in NAMES.iter().zip(&lines) {
+            fs::write(state.join(name), lines.concat()).unwrap();
+        }
+        let verified = Ledger::verify(&state).unwrap();
+        prop_assert!(verified.is_broken() && verified.torn.is_none(), "{:?}", verified);
+    }
+
+    #[test]
+    fn a_torn_end_is_no_tampering(bytes in any::<prop::sample::Index>()) {
+        let mut lines = files().clone();
+        let last = lines[2].pop().unwrap();
+        let bytes = 1 + bytes.index(last.len() - 1);
+        lines[2].push(last[..bytes].to_vec());
+        let (_dir, state) = state_dir();
+        fs::create_dir(&state).unwrap();
+        for (name, lines) in NAMES.iter().zip(&lines) {
+            fs::write(state.join(name), lines.concat()).unwrap();
+        }
+        let verified = Ledger::verify(&state).unwrap();
+        prop_assert_eq!(verified.torn.map(|torn| torn.bytes), Some(bytes));
+        prop_assert!(!verified.is_broken(), "{:?}", verified);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod kinds;
 mod ledger;
 mod ledger_on_disk;
 mod ledger_properties;
+mod ledger_rotation;
 mod real_git;
 mod report;
 mod software;

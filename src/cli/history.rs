@@ -48,6 +48,9 @@ impl Args {
             let s = if history.unreadable == 1 { " of the ledger" } else { "s of the ledger" };
             warn(&format!("{} line{s} can't be read; `provision ledger verify` says more", history.unreadable));
         }
+        for name in &history.missing {
+            warn(&format!("`{name}` is not there: the runs that it held can't be shown"));
+        }
         match &self.command {
             None if global.json => print(&history.runs.iter().map(line).collect::<String>())?,
             None if history.runs.is_empty() => print(&format!("no runs yet in `{}`\n", ledger(global)))?,

@@ -3,12 +3,12 @@ use super::Exit;
 use super::options::Global;
 use super::print::print;
 use crate::error::Error;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Verified};
 
 /// Looks at the ledger.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Walks the whole chain and says where it breaks.
+    /// Walks the whole chain, in all files of the ledger, and says where it breaks.
     #[command(after_help = "Examples:\n  provision ledger verify\n  provision ledger verify --state-dir /srv/state")]
     Verify,
 }
@@ -18,18 +18,20 @@ impl Command {
     pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
         let Self::Verify = self;
         let path = global.state_dir.join("ledger.jsonl");
-        if !path.exists() {
+        let verified = Ledger::verify(&global.state_dir)?;
+        if verified.files == 1 && !path.exists() {
             let error = Error::new(format!("verifying `{}`", path.display())).reason("there is no ledger yet");
             return Err(error.remedy("the first `provision apply` begins it; --state-dir names another place").into());
         }
-        let verified = Ledger::verify(&global.state_dir)?;
         if verified.is_broken() {
             return Err(verified.into_reasons(Error::new(format!("verifying `{}`", path.display()))).into());
         }
         let torn = verified.torn.map_or(String::new(), |torn| {
             format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)
         });
-        let text = format!("{}: {} lines, whole{torn}; head {}\n", path.display(), verified.lines, verified.head);
+        let files = if verified.files == 1 { String::new() } else { format!(" in {} files", verified.files) };
+        let Verified { lines, head, .. } = verified;
+        let text = format!("{}: {lines} lines{files}, whole{torn}; head {head}\n", path.display());
         print(&text)?;
         Ok(0)
     }

@@ -2,13 +2,13 @@
 //! believed where the ledger's line at that place is the one that it names; it can be removed at any time.
 use super::claims::State;
 use super::line::{self, GENESIS};
-use super::store;
+use super::{rotate, store};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The version of its form; one of another version is passed over.
-const VERSION: u32 = 1;
+/// The version of its form, which is that of `State`; one of another version is passed over.
+pub(super) const VERSION: u32 = 1;
 /// A line that is longer is looked for by reading the whole ledger.
 const LONGEST_LINE: u64 = 64 * 1024;
 /// How much is read line by line before another checkpoint is due.
@@ -17,7 +17,8 @@ const DUE: u64 = 256 * 1024;
 /// What the lines up to a place add up to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
-    v: u32,
+    /// The version of its form.
+    pub(super) v: u32,
     /// The length of the ledger up to there, in bytes.
     pub(super) length: u64,
     /// How many lines that is.
@@ -36,7 +37,7 @@ impl Checkpoint {
 
     /// Returns the last checkpoint of a state directory that its ledger bears out, and the bytes that follow it.
     pub(super) fn resume(state_dir: &Path) -> Result<(Self, Vec<u8>)> {
-        let ledger = state_dir.join("ledger.jsonl");
+        let ledger = rotate::current(state_dir);
         if let Some(checkpoint) = Self::read(state_dir)? {
             let from = checkpoint.length.saturating_sub(LONGEST_LINE);
             let mut bytes = store::read_from(&ledger, from)?;
@@ -47,7 +48,10 @@ impl Checkpoint {
                 return Ok((checkpoint, bytes));
             }
         }
-        Ok((Self::start(), store::read_from(&ledger, 0)?))
+        let mut bytes = store::read_from(&ledger, 0)?;
+        let begun = rotate::begin(state_dir, &bytes)?;
+        bytes.drain(..usize::try_from(begun.length).unwrap_or_default());
+        Ok((begun, bytes))
     }
 
     /// Returns the checkpoint of a state directory, if there is one that can be read.

@@ -1,4 +1,5 @@
 //! The runs that a ledger holds, each with its events.
+use super::rotate::{self, Opening};
 use super::{Ledger, line, newer, parse_rfc3339, recover, store};
 use crate::error::Result;
 use crate::event::{Ended, Envelope, Event, Started};
@@ -13,6 +14,8 @@ pub struct History {
     pub runs: Vec<Run>,
     /// How many lines can't be read and were passed over.
     pub unreadable: usize,
+    /// The names of files that are not there any more.
+    pub missing: Vec<String>,
 }
 
 /// A run as its ledger recorded it.
@@ -36,12 +39,29 @@ pub enum NoRun {
 }
 
 impl Ledger {
-    /// Reads the runs of a state directory's ledger; none where there is no ledger. Takes no lock and writes nothing.
+    /// Reads the runs of a state directory's ledger, from its oldest file on; none where there is no ledger. Takes no lock and
+    /// writes nothing.
     pub fn history(state_dir: &Path) -> Result<History> {
-        let bytes = store::read_from(&state_dir.join("ledger.jsonl"), 0)?;
-        let sound = &bytes[..recover::torn(&bytes).map_or(bytes.len(), |torn| torn.at)];
+        let newest = store::read_from(&rotate::current(state_dir), 0)?;
         let mut history = History::default();
-        for (number, content) in sound.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        for number in 1..=rotate::files_before(state_dir, &newest)? {
+            let name = rotate::name(number);
+            match store::read_if_there(&state_dir.join(&name))? {
+                Some(bytes) => history.read(&bytes)?,
+                None => history.missing.push(name),
+            }
+        }
+        history.read(&newest[..recover::torn(&newest).map_or(newest.len(), |torn| torn.at)])?;
+        Ok(history)
+    }
+}
+
+impl History {
+    fn read(&mut self, file: &[u8]) -> Result<()> {
+        // What the files before it add up to is no event.
+        let opening = usize::from(Opening::of(file).is_some());
+        let lines = file.split(|&byte| byte == b'\n').enumerate().skip(opening);
+        for (number, content) in lines.filter(|(_, line)| !line.is_empty()) {
             #[derive(Deserialize)]
             struct Version {
                 v: u32,
@@ -51,15 +71,13 @@ impl Ledger {
                 return Err(newer(number + 1, version));
             }
             match serde_json::from_slice::<Envelope>(content) {
-                Ok(envelope) => history.take(envelope),
-                Err(_) => history.unreadable += 1,
+                Ok(envelope) => self.take(envelope),
+                Err(_) => self.unreadable += 1,
             }
         }
-        Ok(history)
+        Ok(())
     }
-}
 
-impl History {
     fn take(&mut self, envelope: Envelope) {
         match self.runs.last_mut() {
             Some(run) if run.reference == envelope.run => run.events.push(envelope),
@@ -136,7 +154,7 @@ mod tests {
 
     fn history(references: &[&str]) -> History {
         let run = |reference: &&str| Run { reference: (*reference).to_owned(), events: Vec::new() };
-        History { runs: references.iter().map(run).collect(), unreadable: 0 }
+        History { runs: references.iter().map(run).collect(), ..History::default() }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The form of a line: `{"v":1,"prev":HASH,"run":…,"time":…,"event":…,…,"sum":CHECK}`. `prev` is the SHA-256 of the line
 //! before it, without its newline; `sum` begins the SHA-256 of its own bytes up to there, so that the last line, which no
-//! other line vouches for, can't be changed unnoticed by accident either.
+//! other line vouches for, can't be changed unnoticed by accident either. `v` is the lowest version that can read the line.
 use crate::event::{Envelope, Event};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
-/// The version of the form. A reader refuses a higher one.
-pub(super) const VERSION: u32 = 1;
+/// The version of the form, from which on a ledger may go on from another file. A reader refuses a higher one.
+pub(super) const VERSION: u32 = 2;
+/// The version of a line that holds an event.
+const OF_EVENTS: u32 = 1;
 
 /// What stands for the hash of a line before the first.
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -31,8 +33,13 @@ struct Record<'a> {
 /// Returns the line, without its newline, that holds an event and follows the line with the hash `prev`.
 pub(super) fn seal(prev: &str, envelope: &Envelope) -> Result<String, serde_json::Error> {
     let Envelope { run, seq, time, lane, event, .. } = envelope;
-    let record = Record { v: VERSION, prev, run, seq: *seq, time, lane: lane.as_deref(), event };
-    let mut line = serde_json::to_string(&record)?;
+    let record = Record { v: OF_EVENTS, prev, run, seq: *seq, time, lane: lane.as_deref(), event };
+    seal_record(&record)
+}
+
+/// Returns the line of a record that has its `v` and `prev` first.
+pub(super) fn seal_record(record: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut line = serde_json::to_string(record)?;
     line.pop();
     let sum = hash(line.as_bytes());
     line.push_str(SUM);

@@ -1,7 +1,7 @@
 //! One run at a time in a state directory: `flock` on STATE/lock, in which stands who holds it.
 use super::store;
 use super::time::rfc3339;
-use crate::error::{Attempt as _, Error};
+use crate::error::Error;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub struct Lock {
     state_dir: PathBuf,
+    since: String,
     file: Flock<File>,
 }
 
@@ -74,13 +75,18 @@ impl Lock {
         let holder = Holder { pid: std::process::id(), since: rfc3339(now), command: command.to_owned() };
         let text = serde_json::to_string(&holder).unwrap_or_default();
         let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
-        written.attempt(|| format!("writing `{}`", path.display()))?;
-        Ok(Self { state_dir: state_dir.to_owned(), file })
+        written.map_err(|error| store::unwritten(format!("writing `{}`", path.display()), &error))?;
+        Ok(Self { state_dir: state_dir.to_owned(), since: holder.since, file })
     }
 
     /// Returns the directory that it locks.
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
+    }
+
+    /// Returns since when it is held, as RFC 3339.
+    pub(super) fn since(&self) -> &str {
+        &self.since
     }
 }
 

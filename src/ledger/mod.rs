@@ -1,4 +1,4 @@
-//! The ledger: STATE/ledger.jsonl, to which lines are only ever appended, each holding the hash of the one before it. It
+//! The ledger: STATE/ledger.jsonl and the files that it goes on from, to which lines are only ever appended, each holding the hash of the one before it. It
 //! decides what is ours to take away and what a person acknowledged.
 mod checkpoint;
 mod claims;
@@ -8,6 +8,7 @@ mod line;
 mod lock;
 mod recover;
 mod reference;
+mod rotate;
 mod store;
 mod time;
 mod verify;
@@ -27,6 +28,7 @@ use crate::id::Machine;
 use crate::resource::Known;
 use checkpoint::Checkpoint;
 use std::path::Path;
+use verify::Walk;
 
 /// What the ledger of a state directory says.
 #[derive(Debug, Clone)]
@@ -67,7 +69,7 @@ impl Ledger {
         }
         if let Some(last) = last {
             let prev = before.map_or_else(|| ledger.head.clone(), line::hash);
-            if verify::flaw(last, &prev).is_some_and(|how| how != How::Unreadable) {
+            if verify::flaw(last, Some(&prev)).is_some_and(|how| how != How::Unreadable) {
                 ledger.flaws.push("the last line of the ledger was changed after it was written".to_owned());
             }
             ledger.head = line::hash(last);
@@ -78,10 +80,18 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Walks the whole chain of a state directory's ledger.
+    /// Walks the whole chain of a state directory's ledger, from the oldest file on.
     pub fn verify(state_dir: &Path) -> Result<Verified> {
-        let bytes = store::read_from(&state_dir.join("ledger.jsonl"), 0)?;
-        Ok(verify::walk(&bytes, Checkpoint::read(state_dir)?.as_ref()))
+        let bytes = store::read_from(&rotate::current(state_dir), 0)?;
+        let mut walk = Walk::default();
+        for number in 1..=rotate::files_before(state_dir, &bytes)? {
+            let name = rotate::name(number);
+            match store::read_if_there(&state_dir.join(&name))? {
+                Some(bytes) => walk.older(&name, &bytes),
+                None => walk.missing(name),
+            }
+        }
+        Ok(walk.newest(&bytes, Checkpoint::read(state_dir)?.as_ref()))
     }
 
     /// Returns what its lines add up to.
@@ -118,6 +128,9 @@ impl Ledger {
 
 fn newer(line: usize, version: u32) -> Error {
     Error::new("reading the ledger")
-        .reason(format!("line {line} is of format {version}; this version of provision knows format {}", line::VERSION))
+        .reason(format!(
+            "line {line} is of format {version}; this version of provision knows format {} and below",
+            line::VERSION
+        ))
         .remedy("use the newer provision that wrote it; nothing was touched")
 }

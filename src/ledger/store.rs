@@ -93,11 +93,7 @@ impl Store {
     }
 
     fn failed(&self, error: &io::Error) -> Error {
-        let remedy = match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space, then run again",
-            _ => "see to it that the ledger can be written, then run again; what was changed so far is recorded",
-        };
-        Error::new(format!("writing the ledger `{}`", self.path.display())).because(error).remedy(remedy)
+        unwritten(format!("writing the ledger `{}`", self.path.display()), error)
     }
 }
 
@@ -110,10 +106,20 @@ impl Drop for Store {
     }
 }
 
+/// Returns why something could not be written, and what to do.
+pub(super) fn unwritten(attempt: String, error: &io::Error) -> Error {
+    let remedy = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space, then run again",
+        Some(Errno::EROFS) => "mount its file system so that it can be written, then run again",
+        _ => "see to it that the ledger can be written, then run again; what was changed so far is recorded",
+    };
+    Error::new(attempt).because(error).remedy(remedy)
+}
+
 /// Makes the state directory for its owner alone, or sees to it that nobody else can write into the one that is there.
 pub(super) fn make_state_dir(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.attempt(|| format!("making the state directory `{}`", path.display()))?;
+    made.map_err(|error| unwritten(format!("making the state directory `{}`", path.display()), &error))?;
     let stat = std::fs::metadata(path).attempt(|| format!("reading the state directory `{}`", path.display()))?;
     let refuse = |why: String| {
         let error = Error::new(format!("using the state directory `{}`", path.display())).reason(why);
@@ -134,7 +140,7 @@ pub(super) fn open_ours(path: &Path) -> Result<File> {
     let attempt = || format!("opening `{}`", path.display());
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-    let file = file.attempt(attempt)?;
+    let file = file.map_err(|error| unwritten(attempt(), &error))?;
     let stat = file.metadata().attempt(attempt)?;
     if !stat.is_file() {
         return Err(Error::new(attempt()).reason("it is not a regular file"));
@@ -179,7 +185,7 @@ pub(super) fn read_from(path: &Path, from: u64) -> Result<Vec<u8>> {
 
 /// Removes what a killed run left of putting a file in place.
 pub(super) fn tidy(state_dir: &Path) {
-    for name in ["key.new", "claims.new"] {
+    for name in ["key.new", "claims.new", "ledger.new"] {
         // Where it can't be removed it is written over.
         let _ = std::fs::remove_file(state_dir.join(name));
     }
@@ -192,10 +198,28 @@ pub(super) fn put(path: &Path, content: &[u8]) -> Result<()> {
     let flags = OFlag::O_NOFOLLOW.bits();
     let options =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(&beside);
-    let mut file = options.attempt(attempt)?;
-    file.write_all(content).and_then(|()| file.sync_all()).attempt(attempt)?;
-    std::fs::rename(&beside, path).attempt(attempt)?;
+    let put = options.and_then(|mut file| {
+        file.write_all(content).and_then(|()| file.sync_all())?;
+        std::fs::rename(&beside, path)
+    });
+    put.map_err(|error| unwritten(attempt(), &error))?;
     sync_dir(path)
+}
+
+/// Gives a file that holds `content` a second name. One that has that name and content already is what a killed run left.
+pub(super) fn link(path: &Path, second: &Path, content: &[u8]) -> Result<()> {
+    let attempt = || format!("linking `{}` to `{}`", second.display(), path.display());
+    match std::fs::hard_link(path, second) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if read_if_there(second)?.as_deref() != Some(content) {
+                let error = Error::new(attempt()).reason("another file has that name");
+                return Err(error.remedy("move that one away; `provision ledger verify` says what the ledger lacks"));
+            }
+        }
+        Err(error) => return Err(unwritten(attempt(), &error)),
+    }
+    sync_dir(second)
 }
 
 /// Returns bytes that nobody can guess.

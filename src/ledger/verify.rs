@@ -3,6 +3,7 @@ use super::checkpoint::Checkpoint;
 use super::claims::State;
 use super::line::{self, GENESIS};
 use super::recover::{self, Torn};
+use super::rotate::Opening;
 use crate::error::Error;
 use serde::Deserialize;
 use std::fmt;
@@ -13,8 +14,10 @@ const BREAKS: usize = 20;
 /// What a walk over the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// How many lines there are, without a torn one.
+    /// How many lines there are in all files, without a torn one.
     pub lines: usize,
+    /// How many files there are.
+    pub files: usize,
     /// The hash of the last line; 64 zeros where there is none.
     pub head: String,
     /// Where the chain is broken, from the first line to the last.
@@ -28,7 +31,9 @@ pub struct Verified {
 /// A place where the chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Break {
-    /// The line, counted from 1.
+    /// The name of a file that was rotated; `None`: in the one that is written.
+    pub file: Option<String>,
+    /// The line of the file, counted from 1.
     pub line: usize,
     /// Where it begins, in bytes.
     pub at: usize,
@@ -47,6 +52,10 @@ pub enum How {
     Loose,
     /// It is of a format that this version of `provision` does not know.
     Newer(u32),
+    /// It is the first of its file and says something else than the lines before it add up to.
+    Misstated,
+    /// The whole file is not there, or empty.
+    Missing,
 }
 
 impl Verified {
@@ -80,7 +89,11 @@ impl Verified {
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} (byte {}) ", self.line, self.at)?;
+        match &self.file {
+            Some(file) if self.how == How::Missing => return write!(f, "`{file}` is not there, or empty"),
+            Some(file) => write!(f, "line {} (byte {}) of `{file}` ", self.line, self.at)?,
+            None => write!(f, "line {} (byte {}) ", self.line, self.at)?,
+        }
         match self.how {
             How::Unreadable => f.write_str("is not a line of a ledger"),
             How::Changed => f.write_str("was changed after it was written"),
@@ -88,6 +101,8 @@ impl fmt::Display for Break {
                 f.write_str("does not follow the line before it: one was taken out, put in, moved or exchanged")
             }
             How::Newer(version) => write!(f, "is of format {version}, which this version of provision does not know"),
+            How::Misstated => f.write_str("says something else than the lines before it add up to"),
+            How::Missing => f.write_str("is not there, or empty"),
         }
     }
 }
@@ -98,31 +113,81 @@ struct Link {
     prev: String,
 }
 
-/// Walks the chain of a whole ledger, and holds the checkpoint against it.
-pub(super) fn walk(ledger: &[u8], checkpoint: Option<&Checkpoint>) -> Verified {
-    let torn = recover::torn(ledger);
-    let sound = &ledger[..torn.map_or(ledger.len(), |torn| torn.at)];
-    let mut walked = Verified { lines: 0, head: GENESIS.to_owned(), breaks: Vec::new(), torn, misled: false };
-    let (mut at, mut state) = (0, State::default());
-    for text in sound.split_inclusive(|&byte| byte == b'\n') {
-        let content = &text[..text.len() - 1];
-        walked.lines += 1;
-        if let Some(how) = flaw(content, &walked.head) {
-            walked.breaks.push(Break { line: walked.lines, at, how });
-        }
-        walked.head = line::hash(content);
-        at += text.len();
-        // A line that can't be read is a break already.
-        let _ = state.fold(content);
-        if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.length == at as u64) {
-            walked.misled = checkpoint.head == walked.head && checkpoint.state != state;
-        }
-    }
-    walked
+/// A walk over the files of a ledger, from the oldest to the newest.
+pub(super) struct Walk {
+    found: Verified,
+    /// What the lines so far add up to; `None` where one of them could not be read.
+    state: Option<State>,
+    /// The file before is missing, so that nothing tells what the next one should follow.
+    gap: bool,
 }
 
-/// Returns what is wrong with the line that should follow the one with the hash `prev`.
-pub(super) fn flaw(content: &[u8], prev: &str) -> Option<How> {
+impl Default for Walk {
+    fn default() -> Self {
+        let found =
+            Verified { lines: 0, files: 0, head: GENESIS.to_owned(), breaks: Vec::new(), torn: None, misled: false };
+        Self { found, state: Some(State::default()), gap: false }
+    }
+}
+
+impl Walk {
+    /// Walks over a file that was rotated. It was whole then, so that nothing at its end is torn.
+    pub(super) fn older(&mut self, name: &str, bytes: &[u8]) {
+        self.lines(Some(name), bytes, None);
+    }
+
+    /// Notes that a whole file is not there.
+    pub(super) fn missing(&mut self, name: String) {
+        self.found.breaks.push(Break { file: Some(name), line: 0, at: 0, how: How::Missing });
+        (self.state, self.gap) = (None, true);
+    }
+
+    /// Walks over the file that is written, holds the checkpoint against it, and returns what was found.
+    pub(super) fn newest(mut self, bytes: &[u8], checkpoint: Option<&Checkpoint>) -> Verified {
+        let torn = recover::torn(bytes);
+        let sound = &bytes[..torn.map_or(bytes.len(), |torn| torn.at)];
+        if sound.is_empty() && self.found.files > 0 {
+            self.missing("ledger.jsonl".to_owned());
+        }
+        self.lines(None, sound, checkpoint);
+        Verified { torn, ..self.found }
+    }
+
+    fn lines(&mut self, file: Option<&str>, bytes: &[u8], checkpoint: Option<&Checkpoint>) {
+        self.found.files += 1;
+        let mut at = 0;
+        for (number, text) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let whole = text.strip_suffix(b"\n");
+            let content = whole.unwrap_or(text);
+            self.found.lines += 1;
+            let prev = if std::mem::take(&mut self.gap) { None } else { Some(self.found.head.as_str()) };
+            let opening = if number == 0 { Opening::of(bytes) } else { None };
+            let mut how = if whole.is_some() { flaw(content, prev) } else { Some(How::Unreadable) };
+            if let Some((opening, _)) = opening {
+                let known = self.state.take();
+                self.state = opening.state();
+                // What is told in another form can't be compared.
+                if how.is_none() && known.is_some() && self.state.is_some() && known != self.state {
+                    how = Some(How::Misstated);
+                }
+            } else if self.state.as_mut().is_some_and(|state| state.fold(content).is_err()) {
+                self.state = None;
+            }
+            self.found.head = line::hash(content);
+            if let Some(how) = how {
+                self.found.breaks.push(Break { file: file.map(str::to_owned), line: number + 1, at, how });
+            }
+            at += text.len();
+            if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.length == at as u64) {
+                let differs = self.state.as_ref().is_some_and(|state| *state != checkpoint.state);
+                self.found.misled = checkpoint.head == self.found.head && differs;
+            }
+        }
+    }
+}
+
+/// Returns what is wrong with the line that should follow the one with the hash `prev`; `None`: any.
+pub(super) fn flaw(content: &[u8], prev: Option<&str>) -> Option<How> {
     let Ok(link) = serde_json::from_slice::<Link>(content) else { return Some(How::Unreadable) };
     if !line::is_whole(content) {
         return Some(if link.v > line::VERSION { How::Newer(link.v) } else { How::Changed });
@@ -130,7 +195,7 @@ pub(super) fn flaw(content: &[u8], prev: &str) -> Option<How> {
     if link.v > line::VERSION {
         return Some(How::Newer(link.v));
     }
-    (link.prev != prev).then_some(How::Loose)
+    prev.is_some_and(|prev| link.prev != prev).then_some(How::Loose)
 }
 
 #[cfg(test)]
@@ -151,20 +216,25 @@ mod tests {
     }
 
     fn breaks(lines: &[String]) -> Vec<(usize, How)> {
-        walk(lines.concat().as_bytes(), None).breaks.iter().map(|found| (found.line, found.how)).collect()
+        Walk::default()
+            .newest(lines.concat().as_bytes(), None)
+            .breaks
+            .iter()
+            .map(|found| (found.line, found.how))
+            .collect()
     }
 
     #[test]
     fn an_untouched_chain_is_intact_and_its_head_is_the_hash_of_the_last_line() {
         let lines = ledger(3);
-        let walked = walk(lines.concat().as_bytes(), None);
+        let walked = Walk::default().newest(lines.concat().as_bytes(), None);
         assert!(walked.is_intact());
         assert_eq!((walked.lines, walked.head), (3, line::hash(lines[2].trim_end().as_bytes())));
     }
 
     #[test]
     fn an_empty_ledger_is_intact() {
-        let walked = walk(b"", None);
+        let walked = Walk::default().newest(b"", None);
         assert!(walked.is_intact());
         assert_eq!((walked.lines, walked.head.as_str()), (0, GENESIS));
     }
@@ -182,20 +252,22 @@ mod tests {
         assert_eq!(of(&[&a, &changed, &c, &d]), [(2, How::Changed), (3, How::Loose)]);
         let garbage = "nothing\n".to_owned();
         assert_eq!(of(&[&a, &garbage, &c, &d]), [(2, How::Unreadable), (3, How::Loose)]);
-        let walked = walk(format!("{a}{b}{}", &c[..20]).as_bytes(), None);
+        let walked = Walk::default().newest(format!("{a}{b}{}", &c[..20]).as_bytes(), None);
         assert_eq!(walked.breaks, []);
         assert_eq!(walked.torn, Some(Torn { at: a.len() + b.len(), bytes: 20 }));
     }
 
     #[test]
     fn a_line_of_a_newer_format_is_named_as_such() {
-        let newer = "{\"v\":2,\"prev\":\"\",\"something\":\"else\"}\n".to_owned();
-        assert_eq!(breaks(&[newer]), [(1, How::Newer(2))]);
+        let newer = "{\"v\":3,\"prev\":\"\",\"something\":\"else\"}\n".to_owned();
+        assert_eq!(breaks(&[newer]), [(1, How::Newer(3))]);
     }
 
     #[test]
     fn a_break_says_where_it_is() {
-        let found = Break { line: 7, at: 1234, how: How::Changed };
+        let found = Break { file: None, line: 7, at: 1234, how: How::Changed };
         assert_eq!(found.to_string(), "line 7 (byte 1234) was changed after it was written");
+        let found = Break { file: Some("ledger-0001.jsonl".to_owned()), ..found };
+        assert_eq!(found.to_string(), "line 7 (byte 1234) of `ledger-0001.jsonl` was changed after it was written");
     }
 }

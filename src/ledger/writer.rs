@@ -2,7 +2,7 @@
 //! says first what was started.
 use super::checkpoint::Checkpoint;
 use super::store::{self, Store};
-use super::{Ledger, Lock, key, line, recover, reference, time};
+use super::{Ledger, Lock, key, line, recover, reference, rotate, time};
 use crate::error::{Error, Result};
 use crate::event::{Ended, Envelope, Event, Outcome};
 use crate::resource::{Change, keyed_digest};
@@ -26,16 +26,32 @@ pub struct Writer {
 
 impl Writer {
     /// Opens the ledger of the directory that is locked, cuts off what a killed run left at its end, and makes sure that it
-    /// can be written.
+    /// can be written. A ledger that has grown long is rotated.
     pub fn open(lock: Lock) -> Result<Self> {
+        Self::open_rotating(lock, rotate::ROTATE_AT)
+    }
+
+    /// Does so, and rotates a ledger from that many bytes on.
+    pub fn open_rotating(lock: Lock, rotate_at: u64) -> Result<Self> {
         let state_dir = lock.state_dir();
         store::tidy(state_dir);
-        let mut store = Store::open(&state_dir.join("ledger.jsonl"))?;
+        let mut store = Store::open(&rotate::current(state_dir))?;
         let (from, bytes) = Checkpoint::resume(state_dir)?;
-        let checkpoint = from.length;
+        let mut checkpoint = from.length;
         let mut ledger = Ledger::replay(from, &bytes, key::make(state_dir)?)?;
-        if let Some(torn) = recover::torn(&bytes) {
+        let torn = recover::torn(&bytes);
+        if let Some(torn) = torn {
             store.cut(checkpoint + torn.at as u64)?;
+        }
+        // What is wrong in it is said until it is mended, so it stays the one that is read.
+        if store.length() >= rotate_at && ledger.flaws.is_empty() {
+            rotate::rotate(state_dir, &ledger, lock.since())?;
+            store = Store::open(&rotate::current(state_dir))?;
+            let (from, _) = Checkpoint::resume(state_dir)?;
+            checkpoint = from.length;
+            (ledger.head, ledger.lines) = (from.head, from.lines);
+        }
+        if let Some(torn) = torn {
             let bytes = torn.bytes;
             let said =
                 format!("the ledger ended in a torn line, left by a run that was killed: {bytes} bytes were cut off");

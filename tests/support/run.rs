@@ -50,9 +50,19 @@ pub fn writer(state_dir: &Path) -> Writer {
     Writer::open(Lock::take(state_dir, "apply web.toml", noon()).unwrap()).unwrap()
 }
 
+/// Opens it so that it is rotated from that many bytes on.
+pub fn rotating(state_dir: &Path, rotate_at: u64) -> Writer {
+    Writer::open_rotating(Lock::take(state_dir, "apply web.toml", noon()).unwrap(), rotate_at).unwrap()
+}
+
 /// Starts a run of `command` that is recorded.
 pub fn start(state_dir: &Path, command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
-    let hub = Arc::new(Hub::writing(writer(state_dir), reporter).clock(clock()));
+    start_in(writer(state_dir), command, reporter)
+}
+
+/// Starts a run of `command` that is recorded in a ledger that is open.
+pub fn start_in(writer: Writer, command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
+    let hub = Arc::new(Hub::writing(writer, reporter).clock(clock()));
     hub.start(started(command)).unwrap();
     hub
 }
@@ -77,7 +87,12 @@ fn started(command: &str) -> Started {
 
 /// Makes one recorded run in which these things are changed on a host with the identity `host`.
 pub fn run(state_dir: &Path, things: &[&str]) -> Ended {
-    let hub = start(state_dir, "apply", Box::new(Silent));
+    run_in(writer(state_dir), things)
+}
+
+/// Makes one in a ledger that is open.
+pub fn run_in(writer: Writer, things: &[&str]) -> Ended {
+    let hub = start_in(writer, "apply", Box::new(Silent));
     hub.identify(Machine::Host, "host").unwrap();
     for thing in things {
         make(&*hub, thing);
