@@ -190,7 +190,7 @@ fn members_whose_making_is_killed_again_and_again_come_up_all_the_same() {
         }
         kills += 1;
     }
-    assert!(kills >= 8, "only {kills} kills came in time");
+    assert!(kills >= 8, "only {kills} kills came in time:\n{said_all}");
     assert!(said_all.contains("which an earlier run has started"), "a run that waits says for what:\n{said_all}");
     let answer = job.provision("apply", &["--yes"]);
     assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);

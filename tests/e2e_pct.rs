@@ -49,6 +49,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
             node.a_mount_taken_away_inside_comes_back();
             node.a_locked_one_waits();
             node.one_that_was_killed_in_the_making_is_made();
+            node.one_that_is_in_the_making_is_waited_for();
             node.ids_of_others_are_refused();
             node.one_that_was_made_by_hand_is_imported_and_adopted();
             node.it_goes_with_its_data_alone();
@@ -228,6 +229,31 @@ impl Node {
         other.known.allowed.data.insert("302".to_owned());
         apply(&other.items(Want::Absent), &mut other.known, &other.sys).unwrap();
         assert!(!PathBuf::from("/etc/pve/lxc/302.conf").exists() && !PathBuf::from("/var/lib/lxc/302/rootfs").exists());
+    }
+
+    /// The run that began it was killed, the call of `pct` was not.
+    fn one_that_is_in_the_making_is_waited_for(&self) {
+        fs::write(
+            "/srv/during.toml",
+            "name = \"during\"\n[[container]]\nid = 304\nhostname = \"during\"\ntemplate = \"/srv/late.tar.zst\"\nmemory = \"256MiB\"\nrunning = false\n",
+        )
+        .unwrap();
+        let script = format!(
+            "mkfifo /srv/late.tar.zst
+             soon() {{ for try in $(seq 600); do grep -qs \"$@\" && return; sleep 0.1; done; exit 1; }}
+             pct create 304 /srv/late.tar.zst --hostname during --memory 256 --unprivileged 1 --rootfs local:4 >/dev/null &
+             soon lock /etc/pve/lxc/304.conf
+             provision --state-dir /srv/state apply /srv/during.toml --yes --adopt 304 >/srv/said 2>&1 & run=$!
+             soon 'waits for `pct create 304 /srv/late.tar.zst`, which is at work on it' /srv/said
+             cat {TEMPLATE} >/srv/late.tar.zst
+             wait $run; echo $?; cat /srv/said"
+        );
+        let command = Command::new(["sh", "-c", &script]).timeout(Duration::from_mins(3));
+        let said = self.sys.run(&command).unwrap().text();
+        assert!(said.starts_with("0\n") && said.contains("host/container:304"), "{said}");
+        assert!(!fs::read_to_string("/etc/pve/lxc/304.conf").unwrap().contains("lock"), "{said}");
+        self.host(&["pct", "destroy", "304"]);
+        fs::remove_file("/srv/late.tar.zst").unwrap();
     }
 
     fn ids_of_others_are_refused(&mut self) {

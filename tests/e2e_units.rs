@@ -304,6 +304,12 @@ fn fails(here: &mut Here) {
         json!({ "name": "lacking.service", "content": "[Service]\nExecStart=/opt/none\n", "active": true }),
     )]);
     says(failure(&said), &["failed (exit-code, status 203)", "/opt/none"]);
+    // The journal may not know the unit of a process that was gone too soon: this one was never in it.
+    let beside = "printf 'UNIT=beside.service\\nMESSAGE=said beside it\\n' | logger --journald";
+    here.sh(beside);
+    let content = "[Service]\nExecStart=/bin/false\nRestart=no\n";
+    let said = here.apply(&[unit(json!({ "name": "beside.service", "content": content, "active": true }))]);
+    says(failure(&said), &["failed (exit-code, status 1)", "said beside it"]);
     let said = here.plan(&[unit(json!({ "name": "nowhere.service", "active": true }))]);
     says(
         failure(&said),

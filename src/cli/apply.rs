@@ -39,6 +39,7 @@ impl Args {
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let asks = !self.yes && !global.json && prompt::is_somebody_there();
+        session.wait_for_others()?;
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: false })?;
             let empty = planned.tally.counts.changed == 0 && planned.tally.counts.due == 0;

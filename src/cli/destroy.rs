@@ -46,6 +46,7 @@ impl Args {
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
+        session.wait_for_others()?;
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: true })?;
             if planned.tally.counts.changed == 0 || planned.stopped.is_some() {

@@ -1,4 +1,6 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
+mod patience;
+
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::show::Show;
 use super::{Exit, capacity, facts, named, who};

@@ -30,6 +30,9 @@ pub trait Driver: Send + Sync {
     /// Returns what is set of a container that no recipe can say, a line each, in the words of its file; it starts no program.
     fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>>;
 
+    /// Returns what is at work on a container and keeps it locked, such as `pct create 201`: a run that was killed may have left it.
+    fn at_work(&self, sys: &dyn System, id: u32) -> Result<Option<String>>;
+
     /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;
 

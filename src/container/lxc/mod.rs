@@ -78,6 +78,10 @@ impl Driver for Lxc {
         Ok(beyond::beyond(id, &config, &*Host::of(sys)?))
     }
 
+    fn at_work(&self, _sys: &dyn System, _id: u32) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {
         make::make(sys, id, settings, |rootfs, settings| {
             rootfs.unpack(sys, template, timeout)?;

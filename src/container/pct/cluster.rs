@@ -1,4 +1,4 @@
-//! What of the cluster decides about an id: which node has it, whether it is a machine's, who works on it, what storages there are.
+//! What of the cluster decides about an id: which node has it, whether it is a machine's, what storages there are.
 use super::storage::{self, Storage};
 use crate::container::lxc::host::text;
 use crate::container::{Found, What};
@@ -41,22 +41,6 @@ pub(super) fn ids(sys: &dyn System) -> Result<Vec<u32>> {
     Ok(names.iter().filter_map(|name| name.to_str()?.strip_suffix(".conf")?.parse().ok()).collect())
 }
 
-/// Returns whether a call of `pct` works on this container: it holds its lock (flock(2), as `/proc/locks` lists them).
-pub(super) fn is_at_work(sys: &dyn System, id: u32) -> Result<bool> {
-    let path = format!("/run/lock/lxc/pve-config-{id}.lock");
-    let Some(stat) = sys.lstat(Path::new(&path)).attempt(|| format!("reading `{path}`"))? else { return Ok(false) };
-    Ok(holds(&text(sys, "/proc/locks")?.unwrap_or_default(), stat.inode.1))
-}
-
-/// Returns whether a file of that inode is locked, in the lines of `/proc/locks` (proc(5)).
-fn holds(locks: &str, inode: u64) -> bool {
-    let locked = |line: &str| {
-        let file = line.split_whitespace().find(|word| word.matches(':').count() == 2)?;
-        file.rsplit(':').next()?.parse::<u64>().ok()
-    };
-    locks.lines().any(|line| line.contains("FLOCK") && locked(line) == Some(inode))
-}
-
 /// Returns the storages of this node.
 pub(super) fn storages(sys: &dyn System) -> Result<Vec<Storage>> {
     Ok(storage::parse(text(sys, "/etc/pve/storage.cfg")?.as_deref(), &node(sys)?))
@@ -78,18 +62,5 @@ fn nodes(sys: &dyn System) -> Result<Vec<String>> {
         Ok(names) => Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).attempt(|| format!("listing `{NODES}`")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_is_known_by_the_inode_of_its_file() {
-        let locks = "1: POSIX  ADVISORY  WRITE 812 00:1a:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 00:1a:1234 0 EOF\n\
-                     3: -> FLOCK  ADVISORY  WRITE 4712 00:1a:99 0 EOF\n";
-        assert!(holds(locks, 1234) && holds(locks, 99));
-        assert!(!holds(locks, 77) && !holds(locks, 4711));
     }
 }

@@ -1,5 +1,6 @@
 //! Proxmox VE: read from the files of its cluster file system and from LXC's state, written by `pct` alone.
 mod beyond;
+mod busy;
 mod clone;
 mod cluster;
 mod conf;
@@ -49,8 +50,7 @@ impl Driver for Pct {
         };
         let lock = conf.now.get("lock").cloned();
         let what = match lock.as_deref() {
-            // While `pct create` works it holds the lock of the file as well.
-            Some("create") if instance.is_none() && !cluster::is_at_work(sys, id)? => What::Half,
+            Some("create") if instance.is_none() && busy::at_work(sys, id)?.is_none() => What::Half,
             _ if clone::is_unfinished(&conf) => What::Unfinished,
             _ if conf.now.get("template").is_some_and(|on| read::is_on(on)) => What::Template,
             _ => What::Container,
@@ -75,6 +75,11 @@ impl Driver for Pct {
     fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>> {
         let text = text(sys, &conf_path(id))?.unwrap_or_default();
         Ok(beyond::beyond(&text, &Conf::parse(&text)))
+    }
+
+    fn at_work(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {
+        let locked = read_conf(sys, id)?.is_some_and(|conf| conf.now.contains_key("lock"));
+        if locked { busy::at_work(sys, id) } else { Ok(None) }
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {

@@ -54,6 +54,11 @@ pub(super) fn journal(sys: &dyn System, names: &[&str]) -> String {
     // What a unit said last may not be written yet.
     run(&["--sync"]);
     let share = (LINES / names.len().max(1)).max(1).to_string();
-    let last = |name: &&str| run(&["-u", name, "-n", &share, "--no-pager", "-q", "-o", "cat"]);
+    // More than `-u` has: of a process that is gone the journal does not know the unit, but who starts it for systemd names it.
+    let last = |name: &&str| {
+        let [its, of_it, dumped] = ["_SYSTEMD_UNIT", "UNIT", "COREDUMP_UNIT"].map(|field| format!("{field}={name}"));
+        let root = "_UID=0";
+        run(&["-n", &share, "--no-pager", "-q", "-o", "cat", &its, "+", root, &of_it, "+", root, &dumped])
+    };
     names.iter().map(last).collect()
 }

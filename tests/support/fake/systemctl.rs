@@ -37,7 +37,7 @@ pub fn systemctl(machine: &FakeMachine, command: &Command) -> Output {
 }
 
 pub fn journalctl(_: &FakeMachine, command: &Command) -> Output {
-    let name = command.argv.iter().skip_while(|word| *word != "-u").nth(1).map_or("", String::as_str);
+    let name = command.argv.iter().find_map(|word| word.strip_prefix("_SYSTEMD_UNIT=")).unwrap_or_default();
     answer(0, &format!("{name}: Main process exited, code=exited, status=1/FAILURE\n"))
 }
 
