@@ -81,6 +81,7 @@ fn a_base_is_built_once_and_every_clone_of_it_is_its_own() {
     let job = Job { lab: Lab::up(&["lxc", "uidmap", "zstd", "nftables", "ifupdown"]), proxmox: false };
     job.lab.put(Path::new(TEMPLATE), TEMPLATE);
     everything(&job);
+    what_a_killed_run_left_at_work_is_waited_for(&job);
 }
 
 #[test]
@@ -164,6 +165,26 @@ fn ended(events: &[Value], how: &str) -> BTreeSet<String> {
 
 fn set(ids: &[&str]) -> BTreeSet<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+/// Nobody writes into the template at first, so its unpacking outlives the run that began it.
+fn what_a_killed_run_left_at_work_is_waited_for(job: &Job) {
+    let recipe = "name = \"late\"\n[[container]]\nid = 309\nhostname = \"late\"\ntemplate = \"/srv/late.tar.zst\"\nrunning = false\n";
+    job.lab.write("/srv/late.toml", recipe);
+    let said = job.lab.sh(&format!(
+        "mkfifo /srv/late.tar.zst
+         soon() {{ for try in $(seq 600); do \"$@\" >/dev/null && return; sleep 0.1; done; exit 1; }}
+         provision apply /srv/late.toml --yes >/srv/first 2>&1 & run=$!
+         soon pgrep -f 'tar -xpf - -C /var/lib/lxc/309/[r]ootfs'
+         kill -KILL $run; wait $run || true
+         provision apply /srv/late.toml --yes >/srv/second 2>&1 & run=$!
+         soon grep 'host/container:309  waits for `.*`, which is at work on it' /srv/second
+         mv /srv/late.tar.zst /srv/fifo; cp {TEMPLATE} /srv/late.tar.zst; cat {TEMPLATE} >/srv/fifo
+         wait $run; echo $?; cat /srv/second"
+    ));
+    assert!(said.starts_with("0\n") && said.contains("applied: 1 changed"), "{said}");
+    job.lab.sh("test -d /var/lib/lxc/309/rootfs/etc");
+    assert_eq!(job.provision(&["plan", "/srv/late.toml", "--check"]).code, 0);
 }
 
 fn what_a_clone_will_have_from_its_base_is_not_foretold_as_new(job: &Job) {

@@ -106,8 +106,8 @@ const NODE: &str = "
     printf 'root:100000:65536\\n' >/etc/subuid; cp /etc/subuid /etc/subgid
     ip link add vmbr1 type bridge; ip address add 10.0.100.1/24 dev vmbr1; ip link set vmbr1 up; sysctl -qw net.ipv4.ip_forward=1
     nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post ip saddr 10.0.100.0/24 masquerade'
-    mv /usr/sbin/pct /usr/local/sbin/pct-stand-in
-    printf '#!/bin/sh\\necho \"$*\" >>/run/pct.calls\\nexec /usr/local/sbin/pct-stand-in \"$@\"\\n' >/usr/sbin/pct
+    mkdir /usr/local/lib/tools; mv /usr/sbin/pct /usr/local/lib/tools/pct
+    printf '#!/bin/sh\\necho \"$*\" >>/run/pct.calls\\nexec /usr/local/lib/tools/pct \"$@\"\\n' >/usr/sbin/pct
     chmod 755 /usr/sbin/pct";
 
 impl Job {

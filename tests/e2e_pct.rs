@@ -231,7 +231,7 @@ impl Node {
         assert!(!PathBuf::from("/etc/pve/lxc/302.conf").exists() && !PathBuf::from("/var/lib/lxc/302/rootfs").exists());
     }
 
-    /// The run that began it was killed, the call of `pct` was not.
+    /// The run that began it was killed, the call of `pct` was not; at first it has written nothing yet.
     fn one_that_is_in_the_making_is_waited_for(&self) {
         fs::write(
             "/srv/during.toml",
@@ -241,10 +241,12 @@ impl Node {
         let script = format!(
             "mkfifo /srv/late.tar.zst
              soon() {{ for try in $(seq 600); do grep -qs \"$@\" && return; sleep 0.1; done; exit 1; }}
-             pct create 304 /srv/late.tar.zst --hostname during --memory 256 --unprivileged 1 --rootfs local:4 >/dev/null &
-             soon lock /etc/pve/lxc/304.conf
+             mkdir /srv/slow; printf '#!/bin/sh\\necho begun >/srv/begun; until [ -e /srv/go ]; do sleep 0.1; done; exec pct \"$@\"\\n' >/srv/slow/pct
+             sh /srv/slow/pct create 304 /srv/late.tar.zst --hostname during --memory 256 --unprivileged 1 --rootfs local:4 >/dev/null &
+             soon begun /srv/begun
              provision --state-dir /srv/state apply /srv/during.toml --yes --adopt 304 >/srv/said 2>&1 & run=$!
              soon 'waits for `pct create 304 /srv/late.tar.zst`, which is at work on it' /srv/said
+             touch /srv/go; soon lock /etc/pve/lxc/304.conf
              cat {TEMPLATE} >/srv/late.tar.zst
              wait $run; echo $?; cat /srv/said"
         );

@@ -2,6 +2,7 @@
 mod edit;
 pub mod lxc;
 pub mod pct;
+mod processes;
 pub mod push;
 mod renew;
 mod settings;
@@ -30,8 +31,9 @@ pub trait Driver: Send + Sync {
     /// Returns what is set of a container that no recipe can say, a line each, in the words of its file; it starts no program.
     fn beyond(&self, sys: &dyn System, id: u32) -> Result<Vec<String>>;
 
-    /// Returns what is at work on a container and keeps it locked, such as `pct create 201`: a run that was killed may have left it.
-    fn at_work(&self, sys: &dyn System, id: u32) -> Result<Option<String>>;
+    /// Returns what is changing one of these containers just now, such as `pct create 201`, and which one: a run that was
+    /// killed may have left it at work.
+    fn at_work(&self, sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>>;
 
     /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;

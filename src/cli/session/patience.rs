@@ -7,27 +7,29 @@ use crate::id::{Id, Machine};
 use crate::system::System as _;
 use std::time::Duration;
 
-/// As long as making a container takes, and more; what is still locked then is said to wait.
+/// As long as making a container takes, and more; what is locked even then is said to wait.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 impl Session {
     /// Waits until nothing is at work any more on the containers of the recipe, and says for what it waits.
     pub(in crate::cli) fn wait_for_others(&self) -> Result<(), Error> {
-        let until = self.sys.now() + PATIENCE;
-        for number in containers(&self.recipe.stages) {
-            let mut said = None;
-            while let Some(at_work) = driver(&self.sys)?.at_work(&self.sys, number)? {
-                if self.hub.interrupted() || self.sys.now() >= until {
-                    return Ok(());
-                }
-                if said.as_ref() != Some(&at_work) {
-                    let id = Id::new(Machine::Host, "container", number.to_string());
-                    self.hub
-                        .emit(Event::Said { id, text: format!("waits for `{at_work}`, which is at work on it") })?;
-                    said = Some(at_work);
-                }
-                self.sys.sleep(Duration::from_millis(200));
+        let ids: Vec<u32> = containers(&self.recipe.stages).into_iter().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (driver, until) = (driver(&self.sys)?, self.sys.now() + PATIENCE);
+        let mut said = None;
+        while let Some(at_work) = driver.at_work(&self.sys, &ids)? {
+            if self.hub.interrupted() || self.sys.now() >= until {
+                break;
             }
+            if said.as_ref() != Some(&at_work) {
+                let id = Id::new(Machine::Host, "container", at_work.0.to_string());
+                let text = format!("waits for `{}`, which is at work on it", at_work.1);
+                self.hub.emit(Event::Said { id, text })?;
+                said = Some(at_work);
+            }
+            self.sys.sleep(Duration::from_millis(200));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Plain LXC: a container is a directory below `/var/lib/lxc` with a `config` and a `rootfs`.
 mod base;
 mod beyond;
+mod busy;
 mod config;
 pub(super) mod host;
 mod live;
@@ -78,8 +79,8 @@ impl Driver for Lxc {
         Ok(beyond::beyond(id, &config, &*Host::of(sys)?))
     }
 
-    fn at_work(&self, _sys: &dyn System, _id: u32) -> Result<Option<String>> {
-        Ok(None)
+    fn at_work(&self, sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>> {
+        busy::at_work(sys, ids)
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {

@@ -1,58 +1,66 @@
-//! Who works on a container: a call of `pct`, or a task of the web interface.
+//! Who works on containers: calls of `pct`, and tasks of the web interface.
 use crate::container::lxc::host::text;
+use crate::container::processes::command_lines;
 use crate::error::{Attempt as _, Result};
 use crate::system::System;
 use std::path::Path;
 
-/// What is done to a container that keeps it locked meanwhile, and not for hours.
-const VERBS: [&str; 6] = ["create", "restore", "clone", "template", "destroy", "resize"];
+/// What `pct` does with a container that changes nothing of it, or lasts as long as somebody looks.
+const LOOKS: [&str; 13] = [
+    "config",
+    "console",
+    "cpusets",
+    "df",
+    "enter",
+    "exec",
+    "help",
+    "list",
+    "listsnapshot",
+    "pending",
+    "pull",
+    "push",
+    "status",
+];
 
-/// Returns what works on a container, such as `pct create 200`.
-pub(super) fn at_work(sys: &dyn System, id: u32) -> Result<Option<String>> {
-    let holder = holder(sys, id)?;
-    if let Some(call) = holder.as_deref().and_then(|pid| call(&words(sys, pid), id)) {
-        return Ok(Some(call));
+/// Returns what works on one of these containers, and on which: `pct create 200`.
+pub(super) fn at_work(sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>> {
+    // A call that begins or copies holds no lock.
+    let call = command_lines(sys)?.find_map(|words| ids.iter().find_map(|id| Some((*id, call(&words, *id)?))));
+    if call.is_some() {
+        return Ok(call);
     }
-    // A clone does not hold that lock while it copies.
-    let names = sys.list(Path::new("/proc")).attempt(|| "listing `/proc`".to_owned())?;
-    let mut processes = names.iter().filter_map(|name| name.to_str()).filter(|name| name.parse::<u32>().is_ok());
-    let call = processes.find_map(|pid| call(&words(sys, pid), id));
-    Ok(call.or_else(|| holder.map(|pid| format!("process {pid}"))))
+    let locks = text(sys, "/proc/locks")?.unwrap_or_default();
+    for id in ids {
+        let path = format!("/run/lock/lxc/pve-config-{id}.lock");
+        let Some(stat) = sys.lstat(Path::new(&path)).attempt(|| format!("reading `{path}`"))? else { continue };
+        if let Some(pid) = holder(&locks, stat.inode.1) {
+            return Ok(Some((*id, format!("process {pid}"))));
+        }
+    }
+    Ok(None)
 }
 
-/// Returns the command line of a process; nothing, once it is gone.
-fn words(sys: &dyn System, pid: &str) -> Vec<String> {
-    let line = sys.read(Path::new(&format!("/proc/{pid}/cmdline"))).unwrap_or_default();
-    line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
-}
-
-/// Returns the call of `pct` that this command line is, or the task (`task UPID:NODE:…:vzcreate:ID:USER:`), if it is about that id.
+/// Returns the call of `pct` that this command line is, or the task (`task UPID:NODE:…:vzcreate:ID:USER:`), if it changes
+/// the container of that id.
 fn call(words: &[String], id: u32) -> Option<String> {
     let id = id.to_string();
     if let Some(task) = words.first().and_then(|title| title.strip_prefix("task UPID:")) {
         let mut parts = task.split(':').skip(4);
         let (kind, of) = (parts.next()?, parts.next()?);
-        let is_one = VERBS.contains(&kind.strip_prefix("vz").unwrap_or(kind));
-        return (is_one && of == id).then(|| format!("task {kind} {of}"));
+        // A backup may take hours.
+        let changes = kind == "resize" || (kind.starts_with("vz") && kind != "vzdump");
+        return (changes && of == id).then(|| format!("task {kind} {of}"));
     }
     // A script's interpreter and its options come first.
     let tool = words.iter().position(|word| word == "pct" || word.ends_with("/pct"))?;
     let call: Vec<&str> =
         words[tool + 1..].iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
     let (verb, about) = call.split_first()?;
-    (VERBS.contains(verb) && about.contains(&id.as_str())).then(|| format!("pct {}", call.join(" ").trim_end()))
-}
-
-/// Returns the process that holds the lock of a container.
-fn holder(sys: &dyn System, id: u32) -> Result<Option<String>> {
-    let path = format!("/run/lock/lxc/pve-config-{id}.lock");
-    let Some(stat) = sys.lstat(Path::new(&path)).attempt(|| format!("reading `{path}`"))? else { return Ok(None) };
-    let locks = text(sys, "/proc/locks")?.unwrap_or_default();
-    Ok(holder_in(&locks, stat.inode.1).map(str::to_owned))
+    (!LOOKS.contains(verb) && about.contains(&id.as_str())).then(|| format!("pct {}", call.join(" ").trim_end()))
 }
 
 /// Returns the number of the process that has a file of that inode locked by flock(2), in the lines of `/proc/locks` (proc(5)).
-fn holder_in(locks: &str, inode: u64) -> Option<&str> {
+fn holder(locks: &str, inode: u64) -> Option<&str> {
     let mut held = locks.lines().filter(|line| line.contains("FLOCK") && !line.contains("->"));
     held.find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -70,8 +78,8 @@ mod tests {
     fn a_lock_is_known_by_the_inode_of_its_file() {
         let locks = "1: POSIX  ADVISORY  WRITE 812 00:1a:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 00:1a:1234 0 EOF\n\
                      2: -> FLOCK  ADVISORY  WRITE 4712 00:1a:99 0 EOF\n";
-        assert_eq!(holder_in(locks, 1234), Some("4711"));
-        assert_eq!((holder_in(locks, 77), holder_in(locks, 4711), holder_in(locks, 99)), (None, None, None));
+        assert_eq!(holder(locks, 1234), Some("4711"));
+        assert_eq!((holder(locks, 77), holder(locks, 4711), holder(locks, 99)), (None, None, None));
     }
 
     #[test]
@@ -96,7 +104,6 @@ mod tests {
         let title = "task UPID:pve9:0001A2B3:00F1E2D3:67000000:vzclone:200:root@pam:".to_owned();
         assert_eq!(call(std::slice::from_ref(&title), 200).as_deref(), Some("task vzclone 200"));
         assert_eq!(call(std::slice::from_ref(&title), 201), None);
-        // A backup may take hours: that is not waited for.
         assert_eq!(call(&[title.replace("vzclone", "vzdump")], 200), None);
     }
 }

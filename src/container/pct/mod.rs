@@ -50,7 +50,7 @@ impl Driver for Pct {
         };
         let lock = conf.now.get("lock").cloned();
         let what = match lock.as_deref() {
-            Some("create") if instance.is_none() && busy::at_work(sys, id)?.is_none() => What::Half,
+            Some("create") if instance.is_none() && busy::at_work(sys, &[id])?.is_none() => What::Half,
             _ if clone::is_unfinished(&conf) => What::Unfinished,
             _ if conf.now.get("template").is_some_and(|on| read::is_on(on)) => What::Template,
             _ => What::Container,
@@ -77,9 +77,8 @@ impl Driver for Pct {
         Ok(beyond::beyond(&text, &Conf::parse(&text)))
     }
 
-    fn at_work(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {
-        let locked = read_conf(sys, id)?.is_some_and(|conf| conf.now.contains_key("lock"));
-        if locked { busy::at_work(sys, id) } else { Ok(None) }
+    fn at_work(&self, sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>> {
+        busy::at_work(sys, ids)
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {
