@@ -173,3 +173,68 @@ fn who_ran_it_is_recorded() {
     assert!(history(&place, &[]).1.contains("  web     clara  0     1 changed"), "{:?}", history(&place, &[]));
     assert!(history(&place, &["show", "last"]).1.contains("\n  who      clara\n"));
 }
+
+#[test]
+fn runs_are_listed_by_lane_and_by_when_they_began() {
+    let place = place();
+    let references = |arguments: &[&str]| -> Vec<String> {
+        let (code, stdout, stderr) = history(&place, arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+        stdout
+            .lines()
+            .filter_map(|line| line.split(' ').next()?.strip_prefix("PROVISION-"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let all = ["APPLY20261120-001", "APPLY20261120-002", "ACK20261120-001", "DESTROY20261120-001"];
+    assert_eq!(references(&["--since", "2026-11-20"]), all);
+    assert_eq!(references(&["--since", "2026-11-20 12:00"]), all);
+    assert_eq!(references(&["--since", "2026-11-20 12:01"]), [""; 0]);
+    assert_eq!(references(&["--lane", "CT202"]), ["APPLY20261120-001"]);
+    assert_eq!(references(&["--lane", "host"]), ["APPLY20261120-001", "DESTROY20261120-001"]);
+    assert_eq!(references(&["--lane", "host", "--since", "2026-11-21"]), [""; 0]);
+    let none = history(&place, &["--since", "2026-11-21"]);
+    assert_eq!(none.1, "\nno such run; `ROOT/state/ledger.jsonl` has 4\n");
+    let json = history(&place, &["--lane", "CT202", "--json"]).1;
+    assert_eq!(json.matches("\"run\":").count(), 1, "{json}");
+}
+
+#[test]
+fn of_a_run_one_lane_can_be_shown_alone() {
+    let place = place();
+    let expected = "
+PROVISION-APPLY20261120-001
+  command  apply web, from web.toml
+  version  0.1.0
+  begun    2026-11-20 12:00:00 UTC
+12:00:01  host   machine   host is f00d
+12:00:03  CT202  changes   202/package:git  made: 2.39
+12:00:03  CT202  failed    202/package:git
+  running `apt-get install git`
+  exit 100
+  | E: Unable to locate package git
+  Run `apt-get update` there.
+applied: 1 changed, 1 in sync, 1 waiting, 1 failed, 2 not tried in 4.5 s, exit 1
+";
+    let show = ["show", "APPLY20261120-001", "--lane", "CT202"];
+    assert_eq!(history(&place, &show), (0, expected.to_owned(), String::new()));
+}
+
+#[test]
+fn a_lane_or_a_time_that_is_none_is_an_error_that_says_what_there_is() {
+    let place = place();
+    let refused = |arguments: &[&str]| {
+        let (code, stdout, stderr) = history(&place, arguments);
+        assert_eq!((code, stdout.as_str()), (2, "\n"), "{arguments:?}");
+        stderr
+    };
+    assert_eq!(
+        refused(&["--lane", "CT203"]),
+        "error: looking for the lane `CT203`\n  nothing of any run was in it\nDid you mean `CT202`?\n"
+    );
+    assert_eq!(
+        refused(&["show", "DESTROY20261120-001", "--lane", "elsewhere"]),
+        "error: looking for the lane `elsewhere`\n  nothing of `PROVISION-DESTROY20261120-001` was in it\nThere is host.\n"
+    );
+    assert!(refused(&["--since", "yesterday"]).contains("`yesterday` is no time: `30m`, `12h`, `3d` or `2w` ago"));
+}

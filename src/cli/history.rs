@@ -3,12 +3,15 @@ use super::Exit;
 use super::options::Global;
 use super::print::{print, warn};
 use super::show::style;
+use super::since;
 use crate::error::Error;
 use crate::event::Event;
 use crate::ledger::{History, Ledger, NoRun, Run, rfc3339};
 use crate::recipe::nearest;
 use crate::report::history;
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 /// So many runs are named where a reference may mean several.
 const NAMED: usize = 5;
@@ -19,9 +22,16 @@ const NAMED: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  provision history\n  provision history show last\n  provision history show APPLY20261120-003"
+    after_help = "Examples:\n  provision history\n  provision history --since 3d --lane CT201\n  provision history show last\n  \
+                  provision history show APPLY20261120-003 --lane CT201"
 )]
 pub(super) struct Args {
+    /// Only runs that changed, failed or tested something in this lane; `host` is what is outside any.
+    #[arg(long, value_name = "LANE")]
+    lane: Option<String>,
+    /// Only runs that began since then: `30m`, `12h`, `3d` or `2w` ago, `2026-11-20`, `2026-11-20 12:00` (UTC).
+    #[arg(long, value_name = "TIME", value_parser = since::parse)]
+    since: Option<SystemTime>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -37,6 +47,9 @@ enum Command {
         /// The run's reference, or an end of it that no other run has; `last` is the newest.
         #[arg(value_name = "REF")]
         reference: String,
+        /// Only what happened in this lane; `host` is what is outside any.
+        #[arg(long, value_name = "LANE")]
+        lane: Option<String>,
     },
 }
 
@@ -52,11 +65,16 @@ impl Args {
             warn(&format!("`{name}` is not there: the runs that it held can't be shown"));
         }
         match &self.command {
-            None if global.json => print(&history.runs.iter().map(line).collect::<String>())?,
-            None if history.runs.is_empty() => print(&format!("no runs yet in `{}`\n", ledger(global)))?,
-            None => print(&history::runs(&history.runs, style(global)))?,
-            Some(Command::Show { reference }) => {
+            None => self.list(&history, global)?,
+            Some(Command::Show { reference, lane }) => {
                 let run = history.find(reference).map_err(|why| not_found(reference, &history, why, global))?;
+                let run = match lane {
+                    Some(lane) if !run.lanes().contains(lane.as_str()) => {
+                        return Err(no_lane(lane, std::slice::from_ref(run), &format!("`{}`", run.reference)));
+                    }
+                    Some(lane) => &run.in_lane(lane),
+                    None => run,
+                };
                 if global.json {
                     let events = run.events.iter().filter_map(|envelope| serde_json::to_string(envelope).ok());
                     print(&events.map(|line| line + "\n").collect::<String>())?;
@@ -67,6 +85,35 @@ impl Args {
         }
         Ok(0)
     }
+
+    fn list(&self, history: &History, global: &Global) -> Result<(), Exit> {
+        let lane = self.lane.as_deref();
+        if let Some(lane) = lane.filter(|lane| !history.runs.iter().any(|run| run.lanes().contains(lane))) {
+            return Err(no_lane(lane, &history.runs, "any run"));
+        }
+        let is_wanted = |run: &&Run| {
+            lane.is_none_or(|lane| run.lanes().contains(lane))
+                && self.since.is_none_or(|since| run.begun() >= Some(since))
+        };
+        let runs: Vec<Run> = history.runs.iter().filter(is_wanted).cloned().collect();
+        let text = match runs.as_slice() {
+            runs if global.json => runs.iter().map(line).collect(),
+            [] if history.runs.is_empty() => format!("no runs yet in `{}`\n", ledger(global)),
+            [] => format!("no such run; `{}` has {}\n", ledger(global), history.runs.len()),
+            runs => history::runs(runs, style(global)),
+        };
+        Ok(print(&text)?)
+    }
+}
+
+fn no_lane(lane: &str, runs: &[Run], whose: &str) -> Exit {
+    let lanes: BTreeSet<&str> = runs.iter().flat_map(Run::lanes).collect();
+    let error = Error::new(format!("looking for the lane `{lane}`")).reason(format!("nothing of {whose} was in it"));
+    Exit::Usage(match nearest(lane, lanes.iter().copied()) {
+        Some(near) => error.remedy(format!("did you mean `{near}`?")),
+        None if lanes.is_empty() => error,
+        None => error.remedy(format!("there is {}", lanes.into_iter().collect::<Vec<_>>().join(", "))),
+    })
 }
 
 fn ledger(global: &Global) -> String {

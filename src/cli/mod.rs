@@ -19,6 +19,7 @@ mod prompt;
 mod recipes;
 mod session;
 mod show;
+mod since;
 mod status;
 mod test;
 mod validate;

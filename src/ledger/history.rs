@@ -4,6 +4,7 @@ use super::{Ledger, line, newer, parse_rfc3339, recover, store};
 use crate::error::Result;
 use crate::event::{Ended, Envelope, Event, Started};
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -135,6 +136,28 @@ impl Run {
         }
     }
 
+    /// Returns the lanes in which it changed, failed or tested something.
+    pub fn lanes(&self) -> BTreeSet<&str> {
+        let events = self.events.iter().filter_map(lane);
+        let passed = self.ended().into_iter().flat_map(|ended| ended.passed.keys().map(|lane| named(Some(lane))));
+        events.chain(passed).collect()
+    }
+
+    /// Returns it with what happened in one lane alone.
+    #[must_use]
+    pub fn in_lane(&self, wanted: &str) -> Self {
+        let events = self.events.iter().filter(|envelope| lane(envelope).is_none_or(|lane| lane == wanted));
+        let mut run = Self { reference: self.reference.clone(), events: events.cloned().collect() };
+        for envelope in &mut run.events {
+            if let Event::Ended(ended) = &mut envelope.event {
+                // Of these the ledger doesn't have the lane.
+                (ended.held, ended.waiting) = (BTreeMap::new(), BTreeSet::new());
+                ended.passed.retain(|lane, _| named(Some(lane)) == wanted);
+            }
+        }
+        run
+    }
+
     /// Returns who ran it, where that was recorded.
     pub fn who(&self) -> Option<&str> {
         let started = self.started().map(|started| started.who.as_str()).filter(|who| !who.is_empty());
@@ -146,6 +169,20 @@ impl Run {
         };
         started.or_else(acked)
     }
+}
+
+/// Returns the lane of what happens in one.
+fn lane(envelope: &Envelope) -> Option<&str> {
+    let happens = matches!(
+        envelope.event,
+        Event::Applying { .. } | Event::Unmade { .. } | Event::Finished { .. } | Event::Said { .. }
+    );
+    happens.then(|| named(envelope.lane.as_deref()))
+}
+
+/// Returns what a lane is called where it is shown; outside any is `host`.
+fn named(lane: Option<&str>) -> &str {
+    lane.filter(|lane| !lane.is_empty()).unwrap_or("host")
 }
 
 #[cfg(test)]
