@@ -130,6 +130,17 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// What a program printed in a step. Of a resource that was given a secret there is none.
+    Printed {
+        /// What the step changes.
+        id: Id,
+        /// The program and its arguments.
+        program: String,
+        /// Its exit code.
+        code: i32,
+        /// The last of what it printed.
+        text: String,
+    },
     /// Something to say about the run as a whole: memory that is over-committed, a ledger whose torn end was cut off.
     Warned {
         /// The text.
@@ -161,7 +172,8 @@ impl Event {
             Event::Planned { id, .. }
             | Event::Finished { id, .. }
             | Event::Remark { id, .. }
-            | Event::Said { id, .. } => here(id),
+            | Event::Said { id, .. }
+            | Event::Printed { id, .. } => here(id),
             Event::Unknown => true,
             Event::Started(_)
             | Event::LaneStarted

@@ -203,10 +203,19 @@ impl Hub {
         }
         let envelope = self.envelope(run, lane, event);
         run.note(&envelope);
+        let mut unkept = None;
         if let Book::Write(writer) = &mut run.ledger {
-            writer.record(&envelope)?;
+            if matches!(envelope.event, Event::Printed { .. }) {
+                unkept = writer.keep_printed(&envelope);
+            } else {
+                writer.record(&envelope)?;
+            }
         }
         run.reporter.event(&envelope);
+        if let Some(text) = unkept {
+            let warned = self.envelope(run, None, Event::Warned { text });
+            run.reporter.event(&warned);
+        }
         Ok(())
     }
 }

@@ -238,3 +238,118 @@ fn a_lane_or_a_time_that_is_none_is_an_error_that_says_what_there_is() {
     );
     assert!(refused(&["--since", "yesterday"]).contains("`yesterday` is no time: `30m`, `12h`, `3d` or `2w` ago"));
 }
+
+/// A place where a command that was given a secret, one that was not, and one that fails were run.
+fn printing() -> Place {
+    let place = Place::new(
+        r#"
+name = "web"
+[secrets]
+token = { env = "TOKEN" }
+[[command]]
+name = "long"
+script = "seq 30; echo to stderr >&2; printf '\\033[31mred\\033[0m\\n'"
+once = true
+[[command]]
+name = "silent"
+argv = ["true"]
+once = true
+[[command]]
+name = "secret"
+argv = ["sh", "-c", "echo it is $IT | base64; echo $IT"]
+env = { IT = "{{ token }}" }
+once = true
+[[command]]
+name = "fails"
+script = "echo hunter2-and-more; exit 7"
+once = true
+"#,
+    );
+    let mut apply = place.command(&["apply", "web.toml", "--yes"]);
+    let ran = apply.env("TOKEN", "hunter2-and-more").output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    place
+}
+
+#[test]
+fn what_programs_printed_is_kept_beside_the_ledger_and_shown_with_the_run() {
+    let place = printing();
+    let shown = history(&place, &["show", "last"]).1;
+    let after = shown.split("printed   host/command:long  `sh -s`\n").nth(1).expect("it is there");
+    let before = "  | … 12 more before; --verbose shows them\n  | 13\n  | 14\n";
+    assert!(after.starts_with(before), "{shown}");
+    let end = "  | 30\n  | red\n  | to stderr\n";
+    assert!(after.contains(end), "{shown}");
+    assert!(shown.contains("printed   host/command:fails  `sh -s`, exit 7\n  | (secret)\n"), "{shown}");
+    let verbose = history(&place, &["show", "last", "--verbose"]).1;
+    assert!(verbose.contains("  | 1\n  | 2\n") && !verbose.contains("more before"), "{verbose}");
+    let json = history(&place, &["show", "last", "--json"]).1;
+    let events: Vec<serde_json::Value> = json.trim().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seqs: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?}");
+    let printed: Vec<&str> =
+        events.iter().filter(|event| event["event"] == "printed").map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(printed, ["host/command:long", "host/command:fails"]);
+}
+
+#[test]
+fn of_a_resource_that_was_given_a_secret_nothing_is_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = printing();
+    let runs = place.root().join("state/runs");
+    let files: Vec<_> = fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    let text = fs::read_to_string(&files[0]).unwrap();
+    assert!(text.contains("command:long") && !text.contains("command:secret") && !text.contains("hunter2"), "{text}");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&runs), mode(&files[0])), (0o700, 0o600));
+    fs::write(&files[0], format!("{text}{{\"v\":1,\"run\":\"PROV")).unwrap();
+    assert!(history(&place, &["show", "last"]).1.contains("to stderr"), "a torn line hides nothing else");
+    fs::remove_dir_all(&runs).unwrap();
+    let (code, stdout, stderr) = history(&place, &["show", "last"]);
+    assert!(code == 0 && stderr.is_empty() && !stdout.contains("printed "), "{stdout}{stderr}");
+}
+
+#[test]
+fn a_run_whose_outputs_cannot_be_kept_goes_on_and_says_so_once() {
+    let place = Place::new(
+        "name = \"web\"\n[[command]]\nname = \"a\"\nscript = \"echo printed\"\nonce = true\n\
+         [[command]]\nname = \"b\"\nscript = \"echo printed\"\nonce = true\n",
+    );
+    fs::create_dir(place.root().join("state")).unwrap();
+    fs::set_permissions(place.root().join("state"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    fs::write(place.root().join("state/runs"), "a file").unwrap();
+    let ran = place.run(&["apply", "web.toml", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.stdout.matches("warning: what programs print is not kept: ").count(), 1, "{ran:?}");
+    assert_eq!(place.run(&["ledger", "verify"]).code, 0);
+}
+
+#[test]
+fn what_is_kept_of_a_program_a_run_and_all_runs_is_bounded() {
+    let place = Place::new("");
+    let state = place.root().join("state");
+    let printed =
+        |text: &str| Event::Printed { id: id("command:x"), program: "x".into(), code: 0, text: text.to_owned() };
+    let hub = start(&state, "apply", Box::new(Silent));
+    make(&*hub, "file:/x");
+    for number in 0..100 {
+        hub.emit(printed(&format!("{number} {}", "x".repeat(16 << 10)))).unwrap();
+    }
+    hub.end(0, &Tally::default()).unwrap();
+    drop(hub);
+    let file = state.join("runs/PROVISION-APPLY20261120-001.jsonl");
+    let length = fs::metadata(&file).unwrap().len();
+    assert!((1_000_000..=(1 << 20) + 1024).contains(&length), "{length}");
+    let shown = history(&place, &["show", "last"]).1;
+    assert!(shown.contains("warning: what programs print from here on is not kept: 10"), "{shown}");
+    for _ in 0..40 {
+        let hub = start(&state, "apply", Box::new(Silent));
+        make(&*hub, "file:/x");
+        hub.emit(printed("short")).unwrap();
+        hub.end(0, &Tally::default()).unwrap();
+    }
+    let kept = |number: u32| state.join(format!("runs/PROVISION-APPLY20261120-{number:03}.jsonl")).exists();
+    assert_eq!(fs::read_dir(state.join("runs")).unwrap().count(), 32);
+    assert!(kept(41) && kept(10) && !kept(9) && !kept(1));
+}

@@ -68,18 +68,19 @@ impl Args {
             None => self.list(&history, global)?,
             Some(Command::Show { reference, lane }) => {
                 let run = history.find(reference).map_err(|why| not_found(reference, &history, why, global))?;
+                let run = run.clone().with(Ledger::printed(&global.state_dir, &run.reference)?);
                 let run = match lane {
                     Some(lane) if !run.lanes().contains(lane.as_str()) => {
-                        return Err(no_lane(lane, std::slice::from_ref(run), &format!("`{}`", run.reference)));
+                        return Err(no_lane(lane, std::slice::from_ref(&run), &format!("`{}`", run.reference)));
                     }
-                    Some(lane) => &run.in_lane(lane),
+                    Some(lane) => run.in_lane(lane),
                     None => run,
                 };
                 if global.json {
                     let events = run.events.iter().filter_map(|envelope| serde_json::to_string(envelope).ok());
                     print(&events.map(|line| line + "\n").collect::<String>())?;
                 } else {
-                    print(&history::run(run, style(global)))?;
+                    print(&history::run(&run, style(global)))?;
                 }
             }
         }

@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime};
 
 /// Reads `3d`, `2026-11-20`, `2026-11-20 12:00` or `2026-11-20T12:00:00Z`; all of it is UTC.
 pub(super) fn parse(text: &str) -> Result<SystemTime, String> {
-    #[expect(clippy::disallowed_methods, reason = "how long ago is counted from when the command is given")]
-    let now = SystemTime::now();
-    before(text, now)
+    before(text, SystemTime::now())
 }
 
 fn before(text: &str, now: SystemTime) -> Result<SystemTime, String> {
@@ -17,9 +15,9 @@ fn before(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     }
     let plain = text.trim().trim_end_matches('Z').replace(' ', "T");
     let ends = ["T00:00:00.000Z", ":00.000Z", ".000Z", "Z"];
-    let written = ends.iter().map(|end| format!("{plain}{end}"));
+    let mut written = ends.iter().map(|end| format!("{plain}{end}"));
     // What the calendar does not have, such as a 30th of February, comes back as another day.
-    written.filter_map(|text| parse_rfc3339(&text).filter(|time| rfc3339(*time) == text)).next().ok_or_else(said)
+    written.find_map(|text| parse_rfc3339(&text).filter(|time| rfc3339(*time) == text)).ok_or_else(said)
 }
 
 fn age(text: &str) -> Option<Duration> {

@@ -1,4 +1,5 @@
 //! The visit of an apply: check, intent, change, check again.
+use super::overheard::Overheard;
 use super::visit::{Visit, changed_names, waits};
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
@@ -70,16 +71,25 @@ impl Visit<'_> {
         Ok(Ok(()))
     }
 
-    /// Takes a step, and says what it tells meanwhile; the outer result is the run's.
+    /// Takes a step, and says what it tells meanwhile and what its programs printed; the outer result is the run's.
     fn take(&self, apply: Apply<'_>, first: Option<&Change>) -> Result<Result<()>> {
         let name = first.map_or(&self.ids[0].name, |change| &change.name);
         let id = Id::new(self.item.job.machine, &self.item.job.kind, name);
         let unsaid = RefCell::new(None);
-        let outcome = apply(self.scope.sys, &|text| {
+        let say = |text: &str| {
             if let Err(error) = self.scope.sink.emit(Event::Said { id: id.clone(), text: text.to_owned() }) {
                 unsaid.borrow_mut().get_or_insert(error);
             }
-        });
+        };
+        let outcome = if self.item.job.secret.is_empty() {
+            let overheard = Overheard::new(self.scope.sys);
+            let outcome = apply(&overheard, &say);
+            overheard.events(&id).try_for_each(|event| self.scope.sink.emit(event))?;
+            outcome
+        } else {
+            // What a program makes of a secret, such as its Base64, nobody would know again.
+            apply(self.scope.sys, &say)
+        };
         unsaid.into_inner().map_or(Ok(outcome), Err)
     }
 

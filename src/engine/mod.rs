@@ -1,6 +1,7 @@
 //! `converge`: one function for plan, apply, status, test and destroy, on the host and inside a container.
 mod apply;
 mod only;
+mod overheard;
 mod visit;
 
 pub use only::matches;

@@ -70,6 +70,11 @@ impl Scrub {
                 id(of);
                 self.long(text);
             }
+            Event::Printed { id: of, program, text, .. } => {
+                id(of);
+                self.short(program);
+                self.long(text);
+            }
             Event::LaneEnded { stopped, .. } => stopped.iter_mut().for_each(id),
             Event::Identified { identity, .. } => self.short(identity),
             Event::Warned { text } => self.long(text),

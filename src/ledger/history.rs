@@ -143,6 +143,14 @@ impl Run {
         events.chain(passed).collect()
     }
 
+    /// Returns it with what its programs printed, each where it was.
+    #[must_use]
+    pub fn with(mut self, printed: Vec<Envelope>) -> Self {
+        self.events.extend(printed);
+        self.events.sort_by_key(|envelope| envelope.seq);
+        self
+    }
+
     /// Returns it with what happened in one lane alone.
     #[must_use]
     pub fn in_lane(&self, wanted: &str) -> Self {
@@ -175,7 +183,11 @@ impl Run {
 fn lane(envelope: &Envelope) -> Option<&str> {
     let happens = matches!(
         envelope.event,
-        Event::Applying { .. } | Event::Unmade { .. } | Event::Finished { .. } | Event::Said { .. }
+        Event::Applying { .. }
+            | Event::Unmade { .. }
+            | Event::Finished { .. }
+            | Event::Said { .. }
+            | Event::Printed { .. }
     );
     happens.then(|| named(envelope.lane.as_deref()))
 }

@@ -36,13 +36,13 @@ impl Holder {
     }
 }
 
-/// How long what a killed run was starting may take to let go of its lock.
+/// How long what a killed run was starting may take to let go of its lock, and another run to say who it is.
 const DYING: Duration = Duration::from_secs(2);
 
 /// Why the lock was not had.
 #[derive(Debug)]
 pub enum LockError {
-    /// Another run has it; unknown for the instant in which that one has not written who it is. Exit 5.
+    /// Another run has it; unknown where that one does not say who it is. Exit 5.
     Held(Option<Holder>),
     /// The state directory or its lock can't be written.
     Failed(Error),
@@ -60,8 +60,9 @@ impl Lock {
                 Ok(file) => break file,
                 Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
                     let holder = read_holder(&mut file);
-                    // A program that was being started when its parent was killed has the lock until it is itself.
-                    if begun.elapsed() > DYING || !holder.as_ref().is_some_and(Holder::is_dead) {
+                    // A program that was being started when its parent was killed has the lock until it is itself; a run
+                    // that begins has not said yet who it is, and one that ends has wiped it out.
+                    if begun.elapsed() > DYING || !holder.as_ref().is_none_or(Holder::is_dead) {
                         return Err(LockError::Held(holder));
                     }
                     file

@@ -6,6 +6,7 @@ mod history;
 mod key;
 mod line;
 mod lock;
+mod printed;
 mod recover;
 mod reference;
 mod rotate;
@@ -24,6 +25,7 @@ pub use verify::{Break, How, Verified};
 pub use writer::Writer;
 
 use crate::error::{Error, Result};
+use crate::event::Envelope;
 use crate::id::Machine;
 use crate::resource::Known;
 use checkpoint::Checkpoint;
@@ -92,6 +94,11 @@ impl Ledger {
             }
         }
         Ok(walk.newest(&bytes, Checkpoint::read(state_dir)?.as_ref()))
+    }
+
+    /// Returns what the programs of a run printed, where it is still kept.
+    pub fn printed(state_dir: &Path, reference: &str) -> Result<Vec<Envelope>> {
+        printed::read(state_dir, reference)
     }
 
     /// Returns what its lines add up to.

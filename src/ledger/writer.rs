@@ -1,6 +1,7 @@
 //! `Writer`: the ledger in the hands of the run that holds the lock. A run that changes nothing adds one line; one that does
 //! says first what was started.
 use super::checkpoint::Checkpoint;
+use super::printed::Printed;
 use super::store::{self, Store};
 use super::{Ledger, Lock, key, line, recover, reference, rotate, time};
 use crate::error::{Error, Result};
@@ -22,6 +23,7 @@ pub struct Writer {
     checkpoint: u64,
     /// What must stand before the first line that says of a change.
     unsaid: Vec<Envelope>,
+    printed: Printed,
 }
 
 impl Writer {
@@ -57,7 +59,7 @@ impl Writer {
                 format!("the ledger ended in a torn line, left by a run that was killed: {bytes} bytes were cut off");
             ledger.flaws.push(said);
         }
-        Ok(Self { ledger, store, lock, checkpoint, unsaid: Vec::new() })
+        Ok(Self { ledger, store, lock, checkpoint, unsaid: Vec::new(), printed: Printed::default() })
     }
 
     /// Returns the reference for a run of `command` that starts now.
@@ -89,6 +91,11 @@ impl Writer {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Keeps what a program printed, beside the ledger; returns what is to be said where from here on nothing is kept.
+    pub fn keep_printed(&mut self, envelope: &Envelope) -> Option<String> {
+        self.printed.keep(self.lock.state_dir(), envelope)
     }
 
     fn end(&mut self, envelope: &Envelope, ended: &Ended) -> Result<()> {

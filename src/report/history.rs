@@ -8,6 +8,8 @@ use crate::id::Id;
 use crate::ledger::{Run, rfc3339};
 use crate::resource::Change;
 
+/// So many lines of what a program printed are shown.
+const PRINTED: usize = 20;
 /// What stands where nothing is known.
 const NOTHING: &str = "-";
 
@@ -122,6 +124,10 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
             line(Hue::Good, "passed", &format!("{id}  says {}{evidence}", ack.who))
         }
         Event::Warned { text } => format!("{} {text}\n", style.paint(Hue::Look, "warning:")),
+        Event::Printed { id, program, code, text } => {
+            let exit = if *code == 0 { String::new() } else { format!(", exit {code}") };
+            line(Hue::Faint, "printed", &format!("{id}  `{program}`{exit}")) + &printed(text, style)
+        }
         Event::Said { id, text } => line(Hue::Faint, "says", &format!("{id}  {text}")),
         Event::Ended(ended) => end(ended, run, style),
         Event::Started(_)
@@ -135,6 +141,16 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
         | Event::Held { .. }
         | Event::Unknown => String::new(),
     }
+}
+
+/// Returns the last lines of what a program printed; all of them in a verbose style.
+fn printed(text: &str, style: Style) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let hidden = if style.verbose { 0 } else { lines.len().saturating_sub(PRINTED) };
+    let head =
+        if hidden == 0 { String::new() } else { format!("  | … {hidden} more before; --verbose shows them\n") };
+    let shown = lines[hidden..].iter().map(|line| format!("  | {line}").trim_end().to_owned() + "\n");
+    style.paint(Hue::Faint, &(head + &shown.collect::<String>()))
 }
 
 fn words(id: &Id, changes: &[Change]) -> String {

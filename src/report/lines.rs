@@ -209,6 +209,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
             | Event::Unmade { .. }
             | Event::Acked { .. }
             | Event::Held { .. }
+            | Event::Printed { .. }
             | Event::Unknown => {}
         }
     }
