@@ -14,7 +14,7 @@ pub(super) fn at_work(sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, Stri
 fn call(words: &[String], id: u32) -> Option<String> {
     let program = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
     let rootfs = rootfs_path(id);
-    let in_its_files = words.iter().any(|word| *word == rootfs);
+    let in_its_files = words.contains(&rootfs);
     let stops_it = program == "lxc-stop" && words.contains(&id.to_string());
     (in_its_files || stops_it).then_some(program)
 }
