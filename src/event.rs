@@ -1,7 +1,7 @@
 //! Events: what a run says, as data. `Started` is the first of a run, `Ended` the last; an unknown one is passed over.
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
-use crate::resource::{Ack, Change, Remark};
+use crate::resource::{Ack, Change, Fields, Remark};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,6 +79,26 @@ pub enum Event {
         after: Id,
         /// Which.
         ids: Vec<Id>,
+    },
+    /// In a plan: the recipe made this once and no longer has it. `--prune` takes it away.
+    Orphan {
+        /// Which.
+        id: Id,
+        /// What `--prune` does; nothing where it stays all the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<Change>,
+        /// Why it stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<String>,
+        /// What a person does about that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
+    },
+    /// In the ledger alone, before the first change of a thing and after a recipe that asks for something else: what is asked
+    /// for, so that it can be taken away when no recipe has it any more.
+    Asked {
+        /// The fields without the name, without secrets and without what is large.
+        asked: BTreeMap<Id, Fields>,
     },
     /// A step is about to be made. On disk before the change.
     Applying {
@@ -179,6 +199,8 @@ impl Event {
             | Event::LaneStarted
             | Event::LaneEnded { .. }
             | Event::PlanEnded
+            | Event::Orphan { .. }
+            | Event::Asked { .. }
             | Event::Held { .. }
             | Event::Identified { .. }
             | Event::Warned { .. }
@@ -220,6 +242,9 @@ pub struct Ended {
     /// In sync with a digest that the ledger did not know: later drift is told from new by it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Id, String>,
+    /// In the ledger alone: what is asked for of things that are ours, where the ledger did not know it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<Id, Fields>,
     /// Tests that passed with a digest that the ledger did not know, or again since something in their lane changed: by
     /// lane (empty: outside any), then by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -292,6 +317,8 @@ pub enum Label {
     Edit,
     /// The machine changed since it held.
     Drift,
+    /// Nothing asks for it any more: in `destroy`, or with `--prune`.
+    Orphan,
 }
 
 /// How a name ended.

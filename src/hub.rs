@@ -7,7 +7,7 @@ use crate::event::{Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
 use crate::id::{Id, Machine};
 use crate::ledger::{Ledger, Writer, rfc3339};
 use crate::report::Reporter;
-use crate::resource::Known;
+use crate::resource::{Claim, Fields, Known};
 use scrub::Scrub;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -24,6 +24,19 @@ pub struct Hub {
     scrub: Scrub,
     clock: Clock,
     interrupt: Arc<AtomicBool>,
+}
+
+/// What the ledger knows of a thing for one recipe.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// Which.
+    pub id: Id,
+    /// What it knows.
+    pub claim: Claim,
+    /// The identity of the machine on which it is.
+    pub identity: Option<String>,
+    /// The other recipes that have it as well.
+    pub others: Vec<String>,
 }
 
 /// A lane of a hub.
@@ -48,6 +61,15 @@ struct Run {
 enum Book {
     Read(Box<Ledger>),
     Write(Box<Writer>),
+}
+
+impl Book {
+    fn record(&mut self, envelope: &Envelope) -> Result<()> {
+        match self {
+            Self::Read(_) => Ok(()),
+            Self::Write(writer) => writer.record(envelope),
+        }
+    }
 }
 
 impl Deref for Book {
@@ -154,6 +176,28 @@ impl Hub {
         run.ledger.known(&run.recipe, machine, identity)
     }
 
+    /// Says what the recipe of the run asks for, so that the ledger keeps it of what is ours.
+    pub fn asks(&self, asks: BTreeMap<Id, Fields>) {
+        let mut run = self.run();
+        let recipe = run.recipe.clone();
+        if let Book::Write(writer) = &mut run.ledger {
+            writer.asks(&recipe, asks);
+        }
+    }
+
+    /// Returns what the ledger knows for the run's recipe of these, and the recipes beside it that have each.
+    pub fn left(&self, is_left: impl Fn(&Id) -> bool) -> Vec<Left> {
+        let run = self.run();
+        let state = run.ledger.state();
+        let claims = state.claims(&run.recipe).filter(|(id, _)| is_left(id));
+        let left = |(id, claim): (&Id, &Claim)| {
+            let identity = state.identity(id.machine).map(str::to_owned);
+            let others = state.others(&run.recipe, id).into_iter().map(str::to_owned).collect();
+            Left { id: id.clone(), claim: claim.clone(), identity, others }
+        };
+        claims.map(left).collect()
+    }
+
     /// Returns the sink of a lane; `None`: of what stands outside any.
     pub fn lane(self: &Arc<Self>, name: Option<&str>) -> Lane {
         Lane { hub: self.clone(), name: name.map(str::to_owned) }
@@ -174,10 +218,7 @@ impl Hub {
             ..Ended::default()
         };
         let mut envelope = self.envelope(&mut run, None, Event::Ended(ended.clone()));
-        let recorded = match &mut run.ledger {
-            Book::Read(_) => Ok(()),
-            Book::Write(writer) => writer.record(&envelope),
-        };
+        let recorded = run.ledger.record(&envelope);
         run.ledger.head().clone_into(&mut ended.head);
         envelope.event = Event::Ended(ended.clone());
         run.reporter.event(&envelope);
@@ -201,15 +242,20 @@ impl Hub {
         {
             return Ok(());
         }
+        if let (Event::Applying { ids, absent: false, .. }, Book::Write(writer)) = (&event, &run.ledger) {
+            let asked = writer.news(ids);
+            if !asked.is_empty() {
+                let first = self.envelope(run, lane, Event::Asked { asked });
+                run.ledger.record(&first)?;
+            }
+        }
         let envelope = self.envelope(run, lane, event);
         run.note(&envelope);
         let mut unkept = None;
-        if let Book::Write(writer) = &mut run.ledger {
-            if matches!(envelope.event, Event::Printed { .. }) {
-                unkept = writer.keep_printed(&envelope);
-            } else {
-                writer.record(&envelope)?;
-            }
+        if let (Event::Printed { .. }, Book::Write(writer)) = (&envelope.event, &mut run.ledger) {
+            unkept = writer.keep_printed(&envelope);
+        } else {
+            run.ledger.record(&envelope)?;
         }
         run.reporter.event(&envelope);
         if let Some(text) = unkept {

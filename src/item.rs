@@ -1,10 +1,15 @@
 //! An `Item`: a resource with what is common to all kinds. It crosses the pipe to a container as a `JobItem`.
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
-use crate::resource::{Resource, Want, kind};
+use crate::resource::{Fields, Resource, Want, kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// How long the programs of a resource may take unless it says otherwise.
+pub const TIMEOUT: Duration = Duration::from_mins(10);
+/// A longer value is not remembered.
+const LONGEST: usize = 1024;
 
 /// A resource as the engine sees it.
 #[derive(Debug)]
@@ -67,9 +72,59 @@ impl Item {
         Ok(Self { job, resource })
     }
 
+    /// Returns what no recipe has any more, to be taken away: by what was `remembered` of it.
+    pub fn left(id: &Id, mut fields: Fields) -> Result<Self> {
+        let name = kind(&id.kind).map_or("name", |kind| kind.name);
+        fields.insert(name.to_owned(), serde_json::Value::String(id.name.clone()));
+        Self::receive(JobItem {
+            machine: id.machine,
+            kind: id.kind.clone(),
+            fields: serde_json::Value::Object(fields),
+            phase: None,
+            gate: None,
+            want: Want::Absent,
+            timeout: TIMEOUT,
+            retries: 0,
+            source: None,
+            secret: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+            digest: String::new(),
+            place: String::new(),
+        })
+    }
+
+    /// Returns what must be known to take it away when no recipe has it any more; `None` where there is nothing to take away.
+    pub fn remembered(&self) -> Option<Fields> {
+        let (job, kind) = (&self.job, kind(&self.job.kind)?);
+        if changes_nothing(kind.header) {
+            return None;
+        }
+        let mut fields = job.fields.as_object()?.clone();
+        fields.remove(kind.name);
+        job.secret.iter().for_each(|path| forget(&mut fields, path));
+        fields.retain(|field, value| kind.required.contains(&field.as_str()) || value.to_string().len() <= LONGEST);
+        Some(fields)
+    }
+
     /// Returns the ids of its names.
     pub fn ids(&self) -> Vec<Id> {
         let id = |name| Id::new(self.job.machine, &self.job.kind, name);
         self.resource.names().into_iter().map(id).collect()
+    }
+}
+
+/// Returns whether resources of a kind make nothing that could be taken away.
+pub fn changes_nothing(kind: &str) -> bool {
+    matches!(kind, "gate" | "test" | "command" | "base")
+}
+
+/// Takes out a field, dotted below the top.
+fn forget(fields: &mut Fields, path: &str) {
+    match path.split_once('.') {
+        Some((first, rest)) => match fields.get_mut(first) {
+            Some(serde_json::Value::Object(inner)) => forget(inner, rest),
+            _ => drop(fields.remove(first)),
+        },
+        None => drop(fields.remove(path)),
     }
 }

@@ -22,6 +22,7 @@ mod e2e_job;
 mod e2e_killed;
 mod e2e_network;
 mod e2e_npm;
+mod e2e_orphans;
 mod e2e_pct;
 mod e2e_replay;
 mod e2e_rotation;

@@ -8,3 +8,10 @@ fn every_case_keeps_the_contract_on_the_fake_machine() {
     let broken: Vec<String> = cases.iter().filter_map(|case| contract::on_a_fake_machine(case).err()).collect();
     assert!(broken.is_empty(), "{} of {} cases:\n\n{}", broken.len(), cases.len(), broken.join("\n\n"));
 }
+
+#[test]
+fn what_the_ledger_remembers_is_enough_to_take_away_every_kind() {
+    let cases: Vec<_> = case::all().into_iter().filter(|case| case.only_real.is_none()).collect();
+    let broken: Vec<String> = cases.iter().filter_map(|case| contract::as_orphans(case).err()).collect();
+    assert!(broken.is_empty(), "{} of {} cases:\n\n{}", broken.len(), cases.len(), broken.join("\n\n"));
+}

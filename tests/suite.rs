@@ -21,6 +21,7 @@ mod ledger;
 mod ledger_on_disk;
 mod ledger_properties;
 mod ledger_rotation;
+mod orphans;
 mod real_git;
 mod report;
 mod software;

@@ -21,6 +21,10 @@ pub(super) struct Args {
     reach: ReachArgs,
     #[command(flatten)]
     allow: AllowArgs,
+    /// Takes away what an earlier form of this recipe made and this one no longer has. Containers and other data only
+    /// where `--data` names them.
+    #[arg(long, conflicts_with = "only")]
+    prune: bool,
     /// Does not ask.
     #[arg(short, long)]
     yes: bool,
@@ -35,6 +39,7 @@ impl Args {
             secrets: SecretsMode::Required,
             reach: self.reach.clone(),
             allow: &self.allow,
+            prune: Some(self.prune),
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

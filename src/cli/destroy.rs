@@ -43,20 +43,24 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &allow,
+            prune: None,
             show: lines(global, &self.recipe),
         };
-        let session = Session::open(global, &self.recipe, purpose)?;
+        let mut session = Session::open(global, &self.recipe, purpose)?;
         session.wait_for_others()?;
+        let left = session.leave_to_others()?;
         session.run(|go| {
-            let planned = go(Pass { mode: Mode::Plan, destroy: true })?;
+            let mut planned = go(Pass { mode: Mode::Plan, destroy: true })?;
             if planned.tally.counts.changed == 0 || planned.stopped.is_some() {
+                planned.tally.held.extend(left);
                 return session.end(&planned, false);
             }
             session.hub.emit(Event::PlanEnded)?;
             if asks && !prompt::agrees("take all of this away?")? {
                 return session.decline(&planned);
             }
-            let passed = go(Pass { mode: Mode::Apply, destroy: true })?;
+            let mut passed = go(Pass { mode: Mode::Apply, destroy: true })?;
+            passed.tally.held.extend(left);
             session.end(&passed, false)
         })
     }

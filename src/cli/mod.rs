@@ -13,6 +13,7 @@ mod init;
 mod ledger;
 mod named;
 mod options;
+mod orphans;
 mod plan;
 mod print;
 mod prompt;

@@ -19,6 +19,10 @@ pub(super) struct Args {
     reach: ReachArgs,
     #[command(flatten)]
     allow: AllowArgs,
+    /// Takes away what an earlier form of this recipe made and this one no longer has. Containers and other data only
+    /// where `--data` names them.
+    #[arg(long, conflicts_with = "only")]
+    prune: bool,
     /// Exits 4 where something differs.
     #[arg(long)]
     check: bool,
@@ -33,6 +37,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &self.allow,
+            prune: Some(self.prune),
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

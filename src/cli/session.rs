@@ -2,22 +2,23 @@
 mod patience;
 
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
+use super::orphans::orphans;
 use super::show::Show;
 use super::{Exit, capacity, facts, named, who};
 use crate::container::{driver, push};
-use crate::engine::Tally;
+use crate::engine::{Tally, matches};
 use crate::error::{Attempt, Error};
 use crate::event::{Counts, Event, Sink, Started};
-use crate::hub::Hub;
+use crate::hub::{Hub, Left};
 use crate::id::{Id, Machine};
 use crate::interrupt;
-use crate::item::Item;
-use crate::lanes::{Fleet, Pass, Passed};
+use crate::item::{Item, changes_nothing};
+use crate::lanes::{Fleet, Orphans, Pass, Passed};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
 use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
-use crate::resource::{Allowed, Known};
+use crate::resource::{Allowed, Known, Remark};
 use crate::system::{Real, System};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -45,6 +46,7 @@ pub(super) struct Session {
     binary: push::Binary,
     allowed: Allowed,
     reach: ReachArgs,
+    prune: Option<bool>,
 }
 
 /// What to open a session for.
@@ -59,6 +61,8 @@ pub(super) struct Purpose<'a> {
     pub(super) reach: ReachArgs,
     /// What a person allowed.
     pub(super) allow: &'a AllowArgs,
+    /// Whether orphans are taken away, or shown; `None`: neither.
+    pub(super) prune: Option<bool>,
     /// Makes what shows it, once the recipe is known and the ids whose last outcome was a failure.
     pub(super) show: Show<'a>,
 }
@@ -68,18 +72,21 @@ impl Session {
     pub(super) fn open(global: &Global, args: &RecipeArgs, purpose: Purpose<'_>) -> Result<Self, Exit> {
         let sys = Real::new(global.state_dir.clone());
         let (allowed, reach) = (purpose.allow.allowed(), purpose.reach);
+        // With a pattern it is not known what is left.
+        let prune = purpose.prune.filter(|_| reach.only.is_empty());
+        let is_there = |recipe: &Recipe| is_there(recipe, &reach, &allowed, prune == Some(true), &global.state_dir);
         let interrupt = interrupt::flag()?;
         let (recipe, found, book) = match purpose.access {
             Access::Read => {
                 let ledger = Ledger::open(&global.state_dir)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
-                is_there(&recipe, &reach, &allowed)?;
+                is_there(&recipe)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
                 (recipe, found, Hub::reading(ledger, reporter))
             }
             Access::Write => {
                 // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
-                is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0, &reach, &allowed)?;
+                is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0)?;
                 let ledger = write_ledger(global, &format!("{} {}", purpose.command, args.recipe))?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
@@ -97,8 +104,33 @@ impl Session {
         recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
         let identity = machine_id(&sys);
         hub.identify(Machine::Host, &identity)?;
-        let binary = running_binary(&sys, &recipe)?;
-        Ok(Self { sys, recipe, found, hub, identity, binary, allowed, reach })
+        let asks = |item: &Item| {
+            let fields = item.remembered()?;
+            Some(item.ids().into_iter().map(move |id| (id, fields.clone())))
+        };
+        hub.asks(items(&recipe.stages).filter_map(asks).flatten().collect());
+        let no_containers = containers(&recipe.stages).is_empty() && (prune.is_none() || known(&hub).is_empty());
+        let binary = running_binary(&sys, no_containers)?;
+        Ok(Self { sys, recipe, found, hub, identity, binary, allowed, reach, prune })
+    }
+
+    /// Leaves to other recipes what they have as well, for a destroy. Returns what this one no longer asks for.
+    pub(super) fn leave_to_others(&mut self) -> Result<BTreeMap<Id, String>, Error> {
+        let asked: BTreeSet<Id> = self.items().flat_map(Item::ids).filter(|id| self.reaches(id)).collect();
+        let mut shared = self.hub.left(|id| asked.contains(id) && !changes_nothing(&id.kind));
+        shared.retain(|one| !one.others.is_empty());
+        for Left { id, others, .. } in &shared {
+            let text = format!("kept: recipe `{}` has it as well", others.join("`, `"));
+            self.hub.emit(Event::Remark { id: id.clone(), remark: Remark { name: id.name.clone(), text } })?;
+        }
+        let left: BTreeMap<Id, String> = shared.into_iter().map(|one| (one.id, String::new())).collect();
+        self.recipe.without(|id| left.contains_key(id));
+        Ok(left)
+    }
+
+    /// Returns whether `--only` names it, or is not given.
+    fn reaches(&self, id: &Id) -> bool {
+        self.reach.only.is_empty() || self.reach.only.iter().any(|glob| matches(glob, id))
     }
 
     /// Goes over the stages with what `work` does with the fleet, then ends its agents.
@@ -116,6 +148,7 @@ impl Session {
         fleet.jobs = usize::from(self.reach.jobs);
         fleet.only = &self.reach.only;
         self.identify_containers()?;
+        fleet.orphans = self.prune.map(|prune| self.orphans(prune)).transpose()?;
         let outcome = work(&|pass| fleet.pass(pass));
         fleet.end();
         outcome
@@ -123,12 +156,37 @@ impl Session {
 
     /// Says which containers stand under the recipe's ids before anything is asked of the ledger about them.
     fn identify_containers(&self) -> Result<(), Error> {
-        for id in containers(&self.recipe.stages) {
+        let mut all = containers(&self.recipe.stages);
+        if self.prune.is_some() {
+            all.extend(known(&self.hub));
+        }
+        for id in all {
             if let Some(identity) = driver(&self.sys)?.identity(&self.sys, id)? {
                 self.hub.identify(Machine::Container(id), &identity)?;
             }
         }
         Ok(())
+    }
+
+    /// Returns what earlier forms of the recipe made and this one no longer has.
+    fn orphans(&self, prune: bool) -> Result<Orphans, Error> {
+        let mut news: Vec<(Id, &Item)> =
+            self.items().flat_map(|item| item.ids().into_iter().map(move |id| (id, item))).collect();
+        let asked: BTreeSet<Id> = news.iter().map(|(id, _)| id.clone()).collect();
+        let mut left = Vec::new();
+        for one in self.hub.left(|id| !asked.contains(id) && !self.recipe.leaves_alone(id)) {
+            let stands = match one.id.machine {
+                Machine::Host => Some(self.identity.clone()),
+                Machine::Container(id) => driver(&self.sys)?.identity(&self.sys, id)?,
+            };
+            if stands == one.identity {
+                left.push(one);
+            }
+        }
+        let known = self.hub.left(|id| asked.contains(id)).into_iter().filter(|one| one.claim.held.is_some());
+        let known: BTreeSet<Id> = known.map(|one| one.id).collect();
+        news.retain(|(id, _)| !known.contains(id));
+        Ok(orphans(left, &news, prune))
     }
 
     /// Returns every item of the recipe.
@@ -170,8 +228,11 @@ impl Session {
 }
 
 /// Looks whether what the command line names is in the recipe.
-fn is_there(recipe: &Recipe, reach: &ReachArgs, allowed: &Allowed) -> Result<(), Exit> {
-    let ids: Vec<Id> = items(&recipe.stages).flat_map(Item::ids).collect();
+fn is_there(recipe: &Recipe, reach: &ReachArgs, allowed: &Allowed, prune: bool, state_dir: &Path) -> Result<(), Exit> {
+    let mut ids: Vec<Id> = items(&recipe.stages).flat_map(Item::ids).collect();
+    if prune && !allowed.data.is_empty() {
+        ids.extend(Ledger::open(state_dir)?.state().claims(&recipe.name).map(|(id, _)| id.clone()));
+    }
     named::mistake(&ids, &recipe.name, reach, allowed).map_or(Ok(()), |mistake| Err(Exit::Usage(mistake)))
 }
 
@@ -183,9 +244,8 @@ pub(super) fn items(stages: &[Stage]) -> impl Iterator<Item = &Item> {
 }
 
 /// Returns the binary that runs; nothing where no container needs it.
-fn running_binary(sys: &dyn System, recipe: &Recipe) -> Result<push::Binary, Error> {
+fn running_binary(sys: &dyn System, none: bool) -> Result<push::Binary, Error> {
     let path = Path::new("/proc/self/exe");
-    let none = containers(&recipe.stages).is_empty();
     let bytes = if none { Vec::new() } else { sys.read(path).attempt(|| "reading the binary that runs".to_owned())? };
     Ok(push::Binary::new(bytes))
 }
@@ -233,6 +293,15 @@ pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exi
 fn machine_id(sys: &dyn System) -> String {
     let read = sys.read(Path::new("/etc/machine-id")).attempt(|| "reading `/etc/machine-id`".to_owned());
     read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).unwrap_or_default()
+}
+
+/// Returns the containers in which the ledger knows something of the run's recipe.
+fn known(hub: &Hub) -> BTreeSet<u32> {
+    let inside = hub.left(|_| true).into_iter().filter_map(|one| match one.id.machine {
+        Machine::Container(id) => Some(id),
+        Machine::Host => None,
+    });
+    inside.collect()
 }
 
 fn containers(stages: &[Stage]) -> BTreeSet<u32> {

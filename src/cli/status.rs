@@ -28,6 +28,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: self.reach.clone(),
             allow: &AllowArgs::default(),
+            prune: None,
             show: checklist(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

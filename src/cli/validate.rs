@@ -25,6 +25,7 @@ impl Args {
             secrets: SecretsMode::AtHand,
             reach: ReachArgs { only: Vec::new(), jobs: 1 },
             allow: &AllowArgs::default(),
+            prune: None,
             show: silence(),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

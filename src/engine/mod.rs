@@ -9,7 +9,7 @@ pub use only::matches;
 use crate::error::Result;
 use crate::event::{Counts, Event, Sink};
 use crate::id::Id;
-use crate::item::Item;
+use crate::item::{Item, changes_nothing};
 use crate::resource::{Known, Pending};
 use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
@@ -130,8 +130,7 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
 }
 
 fn is_asked(item: &Item, ids: &[Id], scope: Scope<'_>) -> bool {
-    let changes_nothing = matches!(item.job.kind.as_str(), "gate" | "test" | "command");
-    if scope.destroy && changes_nothing {
+    if scope.destroy && changes_nothing(&item.job.kind) {
         return false;
     }
     if scope.mode == Mode::Test && item.job.kind != "test" {

@@ -242,6 +242,9 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) fn label(&self, id: &Id) -> Label {
+        if self.scope.destroy {
+            return Label::Orphan;
+        }
         match self.claim(id).and_then(|claim| claim.held.as_ref()) {
             None => Label::New,
             Some(held) if *held == self.digest() => Label::Drift,

@@ -51,6 +51,12 @@ impl Scrub {
                 id(after);
                 ids.iter_mut().for_each(id);
             }
+            Event::Orphan { id: of, changes, because, remedy } => {
+                id(of);
+                self.changes(changes);
+                self.optional(because);
+                self.optional(remedy);
+            }
             Event::Applying { ids, changes, .. } => {
                 ids.iter_mut().for_each(id);
                 self.changes(changes);
@@ -87,7 +93,12 @@ impl Scrub {
                 self.short(&mut started.file);
                 self.short(&mut started.who);
             }
-            Event::LaneStarted | Event::PlanEnded | Event::Ended(_) | Event::Held { .. } | Event::Unknown => {}
+            Event::LaneStarted
+            | Event::PlanEnded
+            | Event::Ended(_)
+            | Event::Asked { .. }
+            | Event::Held { .. }
+            | Event::Unknown => {}
         }
     }
 

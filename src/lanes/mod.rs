@@ -1,6 +1,9 @@
 //! Who runs when: stages one after another, the lanes of a stage side by side, the host changed by one lane at a time.
 mod base;
 mod inside;
+mod orphans;
+
+pub use orphans::Orphans;
 
 use crate::agent::Agent;
 use crate::container::{Driver, push};
@@ -36,6 +39,9 @@ pub struct Fleet<'a> {
     pub jobs: usize,
     /// Patterns of ids that `--only` names.
     pub only: &'a [String],
+    /// What an earlier form of the recipe made and this one no longer has; `None` where that is not asked.
+    pub orphans: Option<Orphans>,
+    looked: Mutex<orphans::Looked>,
     turn: Mutex<()>,
     agents: Mutex<BTreeMap<u32, Agent>>,
 }
@@ -69,8 +75,9 @@ impl<'a> Fleet<'a> {
         binary: &'a push::Binary,
     ) -> Self {
         let driver = crate::container::driver(sys);
-        let (turn, agents) = (Mutex::default(), Mutex::default());
-        Self { stages, driver, sys, known, sink, identify, binary, jobs: 8, only: &[], turn, agents }
+        let (looked, turn, agents) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (jobs, only, orphans) = (8, &[][..], None);
+        Self { stages, driver, sys, known, sink, identify, binary, jobs, only, orphans, looked, turn, agents }
     }
 
     /// Goes through all stages once. A failure ends its lane; after a barrier, that lane's continuation and what stands
@@ -109,6 +116,12 @@ impl<'a> Fleet<'a> {
             }
         }
         passed.stopped = trunk.stopped;
+        if passed.stopped.is_none() {
+            let failed = trunk.failed.or_else(|| lanes.values().find_map(|course| course.failed.clone()));
+            let (tally, stopped) = self.orphaned(pass, failed)?;
+            passed.tally.add(tally);
+            passed.stopped = stopped;
+        }
         Ok(passed)
     }
 

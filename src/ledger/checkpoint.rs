@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The version of its form, which is that of `State`; one of another version is passed over.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// A line that is longer is looked for by reading the whole ledger.
 const LONGEST_LINE: u64 = 64 * 1024;
 /// How much is read line by line before another checkpoint is due.

@@ -4,7 +4,7 @@ use super::line;
 use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
-use crate::resource::{Ack, CLONE, Claim, Known};
+use crate::resource::{Ack, CLONE, Claim, Fields, Known};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,9 @@ pub struct State {
     acks: BTreeMap<Id, Ack>,
     identities: BTreeMap<Machine, String>,
     pub(super) counters: Counters,
+    /// How many things were made or changed for the first time.
+    #[serde(default)]
+    touched: u64,
     /// The recipe of the run whose lines are being read.
     current: String,
     last_run: String,
@@ -68,6 +71,8 @@ struct Entry {
     passed: BTreeMap<String, BTreeMap<Id, String>>,
     #[serde(default)]
     identities: BTreeMap<Machine, String>,
+    #[serde(default)]
+    asked: BTreeMap<Id, Fields>,
 }
 
 #[derive(Deserialize)]
@@ -139,7 +144,9 @@ impl State {
                 }
             }
             "held" => self.found_in_sync(entry.held),
+            "asked" => self.is_asked(entry.asked),
             "ended" => {
+                self.is_asked(entry.asked);
                 entry.identities.iter().for_each(|(machine, identity)| self.identify(*machine, identity));
                 self.found_in_sync(entry.held);
                 for (lane, tests) in entry.passed {
@@ -160,6 +167,12 @@ impl State {
             } else {
                 self.holds(id, digest);
             }
+        }
+    }
+
+    fn is_asked(&mut self, asked: BTreeMap<Id, Fields>) {
+        for (id, fields) in asked {
+            self.book().claims.entry(id).or_default().asked = Some(fields);
         }
     }
 
@@ -197,11 +210,19 @@ impl State {
             {
                 self.inherit(Machine::Container(base), Machine::Container(clone));
             }
+            let nth = self.touched + 1;
             let claim = self.book().claims.entry(id.clone()).or_default();
+            if !claim.is_touched() {
+                claim.nth = nth;
+            }
+            let is_first = claim.nth == nth;
             claim.made |= makes;
             match change.to {
                 Some(to) => drop(claim.last.insert(change.field, to)),
                 None => drop(claim.last.remove(&change.field)),
+            }
+            if is_first {
+                self.touched = nth;
             }
         }
     }
@@ -212,13 +233,27 @@ impl State {
         claim.failed = false;
     }
 
-    /// It was taken away, or someone else did: nothing is ours any more. After `destroy`, which gives no digest, nothing is
-    /// asked of it either.
+    /// It was taken away, or someone else did: nothing is ours any more. Without a digest (`destroy`, an orphan) nothing is
+    /// asked of it either: then another recipe that has it takes over what is ours.
     fn is_gone(&mut self, id: Id, digest: String) {
-        if digest.is_empty() {
-            self.book().claims.remove(&id);
-        } else {
+        if !digest.is_empty() {
             self.book().claims.insert(id, Claim { held: Some(digest), ..Claim::default() });
+            return;
+        }
+        let Some(gone) = self.book().claims.remove(&id) else { return };
+        let heir =
+            self.recipes.values_mut().filter_map(|book| book.claims.get_mut(&id)).find(|claim| is_present(claim));
+        match heir {
+            Some(heir) => {
+                heir.made |= gone.made;
+                for (field, last) in gone.last {
+                    heir.last.entry(field).or_insert(last);
+                }
+            }
+            None if gone.made && id.machine == Machine::Host && id.kind == "container" => {
+                id.name.parse().into_iter().for_each(|number| self.forget(Machine::Container(number)));
+            }
+            None => {}
         }
     }
 
@@ -272,10 +307,10 @@ impl State {
             return Known::default();
         }
         let here = |id: &Id| id.machine == machine;
-        let claims = self.recipes.get(recipe).into_iter().flat_map(|book| &book.claims).filter(|(id, _)| here(id));
+        let claims = self.claims(recipe).filter(|(id, _)| here(id));
         let acks = self.acks.iter().filter(|(id, _)| here(id));
         Known {
-            claims: claims.map(|(id, claim)| (id.clone(), claim.clone())).collect(),
+            claims: claims.map(|(id, claim)| (id.clone(), Claim { asked: None, ..claim.clone() })).collect(),
             acks: acks.map(|(id, ack)| (id.clone(), ack.clone())).collect(),
             ..Known::default()
         }
@@ -286,10 +321,14 @@ impl State {
         self.recipes.get(recipe)?.claims.get(id)
     }
 
+    /// Returns all that the ledger knows for a recipe.
+    pub fn claims(&self, recipe: &str) -> impl Iterator<Item = (&Id, &Claim)> {
+        self.recipes.get(recipe).into_iter().flat_map(|book| &book.claims)
+    }
+
     /// Returns the ids of a recipe whose last outcome was a failure.
     pub fn failed(&self, recipe: &str) -> BTreeSet<Id> {
-        let claims = self.recipes.get(recipe).into_iter().flat_map(|book| &book.claims);
-        claims.filter(|(_, claim)| claim.failed).map(|(id, _)| id.clone()).collect()
+        self.claims(recipe).filter(|(_, claim)| claim.failed).map(|(id, _)| id.clone()).collect()
     }
 
     /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays.

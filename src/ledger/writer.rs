@@ -6,7 +6,9 @@ use super::store::{self, Store};
 use super::{Ledger, Lock, key, line, recover, reference, rotate, time};
 use crate::error::{Error, Result};
 use crate::event::{Ended, Envelope, Event, Outcome};
-use crate::resource::{Change, keyed_digest};
+use crate::id::Id;
+use crate::resource::{Change, Claim, Fields, keyed_digest};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::time::SystemTime;
 
@@ -24,6 +26,9 @@ pub struct Writer {
     /// What must stand before the first line that says of a change.
     unsaid: Vec<Envelope>,
     printed: Printed,
+    /// The recipe of this run, and what it asks for.
+    recipe: String,
+    asks: BTreeMap<Id, Fields>,
 }
 
 impl Writer {
@@ -59,7 +64,8 @@ impl Writer {
                 format!("the ledger ended in a torn line, left by a run that was killed: {bytes} bytes were cut off");
             ledger.flaws.push(said);
         }
-        Ok(Self { ledger, store, lock, checkpoint, unsaid: Vec::new(), printed: Printed::default() })
+        let (unsaid, printed, recipe, asks) = (Vec::new(), Printed::default(), String::new(), BTreeMap::new());
+        Ok(Self { ledger, store, lock, checkpoint, unsaid, printed, recipe, asks })
     }
 
     /// Returns the reference for a run of `command` that starts now.
@@ -72,10 +78,26 @@ impl Writer {
         self.lock.state_dir()
     }
 
+    /// Says what the recipe of this run asks for: it is kept of what is ours.
+    pub fn asks(&mut self, recipe: &str, asks: BTreeMap<Id, Fields>) {
+        recipe.clone_into(&mut self.recipe);
+        self.asks = asks;
+    }
+
+    /// Returns of these what is asked for and not known yet.
+    pub fn news<'i>(&self, ids: impl IntoIterator<Item = &'i Id>) -> BTreeMap<Id, Fields> {
+        let asked = ids.into_iter().filter_map(|id| {
+            let fields = self.asks.get(id)?;
+            let known = self.state().claim(&self.recipe, id).and_then(|claim| claim.asked.as_ref());
+            (known != Some(fields)).then(|| (id.clone(), fields.clone()))
+        });
+        asked.collect()
+    }
+
     /// Records what must be recorded of an event, on disk when this returns. What needs no line is kept until one is due.
     pub fn record(&mut self, envelope: &Envelope) -> Result<()> {
         match &envelope.event {
-            Event::Started(_) => self.unsaid.push(envelope.clone()),
+            Event::Started(_) | Event::Asked { .. } => self.unsaid.push(envelope.clone()),
             Event::Identified { machine, identity } if self.state().identity(*machine) != Some(identity) => {
                 self.ledger.state.identify(*machine, identity);
                 self.unsaid.push(envelope.clone());
@@ -100,6 +122,8 @@ impl Writer {
 
     fn end(&mut self, envelope: &Envelope, ended: &Ended) -> Result<()> {
         let mut ended = Ended { head: String::new(), ..ended.clone() };
+        let is_ours = |id: &&Id| self.state().claim(&self.recipe, id).is_some_and(Claim::is_touched);
+        ended.asked = self.news(self.asks.keys().filter(is_ours));
         for unsaid in std::mem::take(&mut self.unsaid) {
             match unsaid.event {
                 Event::Started(started) => ended.started = Some(started),

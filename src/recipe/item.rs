@@ -11,13 +11,9 @@ use super::unique::Built;
 use super::value::{Data, Entry, Span, Value, get, table_to_json};
 use crate::field::{Cidr, ContainerId, Field, Period, Text};
 use crate::id::Machine;
-use crate::item::{Item, JobItem};
+use crate::item::{Item, JobItem, TIMEOUT};
 use crate::resource::{Kind, Want, keyed_digest};
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// How long the programs of a resource may take unless it says otherwise.
-const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The fields that hold a secret, and those whose secret is not at hand; dotted below the top.
 #[derive(Debug, Default)]
@@ -31,7 +27,9 @@ impl Loader<'_> {
     pub(super) fn resource(&mut self, file: &File, block: &Block, kind: &'static Kind) {
         for scope in self.iterations(file, block) {
             self.mistakes.next_instance();
-            if let Some(built) = self.item(file, block, kind, &scope) {
+            if self.dreams {
+                self.dream(file, block, kind, &scope);
+            } else if let Some(built) = self.item(file, block, kind, &scope) {
                 self.built.push(built);
             } else {
                 self.dropped.get_or_insert_with(|| file.document.place(block.span));

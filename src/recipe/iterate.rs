@@ -11,23 +11,30 @@ use super::value::{Data, Entry, Value, get};
 impl Loader<'_> {
     /// Returns what a block sees, once for each time that it stands.
     pub(super) fn iterations(&mut self, file: &File, block: &Block) -> Vec<Scope> {
-        let when = get(&block.fields, "when");
+        let when = get(&block.fields, "when").filter(|_| !self.dreams);
         let Some(each) = get(&block.fields, "for-each") else {
-            let stands = when.is_none_or(|when| self.stands(file, when, &file.scope));
-            return if stands { vec![file.scope.clone()] } else { Vec::new() };
+            if when.is_none_or(|when| self.stands(file, when, &file.scope)) {
+                return vec![file.scope.clone()];
+            }
+            self.fall_asleep(file, block);
+            return Vec::new();
         };
         // A condition that holds without the variable is looked at first: where it is false, nothing else is evaluated.
         if when.is_some_and(|when| is_false(&quietly(file, when))) {
+            self.fall_asleep(file, block);
             return Vec::new();
         }
         let scopes = self.each(file, each);
         let Some(when) = when else { return scopes };
-        let mut standing = Vec::new();
+        let (mut standing, all) = (Vec::new(), scopes.len());
         for scope in scopes {
             self.mistakes.next_instance();
             if self.stands(file, when, &scope) {
                 standing.push(scope);
             }
+        }
+        if standing.len() < all {
+            self.fall_asleep(file, block);
         }
         standing
     }

@@ -1,4 +1,5 @@
 //! Loads a recipe: reads its files, goes through their blocks from top to bottom, and puts what they make in stages.
+use super::asleep::Asleep;
 use super::bases;
 use super::collect::{Collector, Pass};
 use super::document::Document;
@@ -65,6 +66,10 @@ pub(super) struct Loader<'a> {
     pub(super) secrets: Vec<String>,
     pub(super) wanted: Vec<Wanted>,
     warnings: Vec<String>,
+    /// What `when` leaves out.
+    pub(super) asleep: Vec<Asleep>,
+    /// It goes through what is left out: for the ids alone, whatever `when` says.
+    pub(super) dreams: bool,
 }
 
 /// A file as one include runs it.
@@ -94,7 +99,7 @@ pub(super) enum Slot {
 }
 
 impl<'a> Loader<'a> {
-    fn new(path: &Path, files: &'a dyn Files, options: &'a Options<'a>, kinds: &'static [Kind]) -> Self {
+    pub(super) fn new(path: &Path, files: &'a dyn Files, options: &'a Options<'a>, kinds: &'static [Kind]) -> Self {
         let prefix = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let prefix = prefix.map_or(String::new(), |parent| format!("{}/", parent.display()).replace("//", "/"));
         Self {
@@ -116,6 +121,8 @@ impl<'a> Loader<'a> {
             secrets: Vec::new(),
             wanted: Vec::new(),
             warnings: Vec::new(),
+            asleep: Vec::new(),
+            dreams: false,
         }
     }
 
@@ -144,8 +151,8 @@ impl<'a> Loader<'a> {
         }
         bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
-        let (name, secrets, warnings) = (self.name, self.secrets, self.warnings);
-        Ok((Recipe { name, title, phases, stages, secrets, warnings }, self.wanted))
+        let (name, secrets, warnings, asleep) = (self.name, self.secrets, self.warnings, self.asleep);
+        Ok((Recipe { name, title, phases, stages, secrets, warnings, asleep }, self.wanted))
     }
 
     fn root(&mut self, document: &Rc<Document>) {

@@ -1,4 +1,5 @@
 //! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod asleep;
 mod bases;
 mod catalog;
 mod collect;
@@ -44,6 +45,7 @@ pub(crate) use suggest::nearest;
 
 pub use value::Span;
 
+use crate::id::Id;
 use crate::item::Item;
 use crate::resource::KINDS;
 use std::fmt;
@@ -112,6 +114,30 @@ pub struct Recipe {
     pub secrets: Vec<String>,
     /// What is not wrong but should be said.
     pub warnings: Vec<String>,
+    /// What `when` leaves out.
+    asleep: Vec<asleep::Asleep>,
+}
+
+impl Recipe {
+    /// Returns whether `when` leaves this out, or may do so: it is left alone, and still the recipe's.
+    pub fn leaves_alone(&self, id: &Id) -> bool {
+        self.asleep.iter().any(|asleep| asleep.may_be(id))
+    }
+
+    /// Leaves out what `is_out` names.
+    pub fn without(&mut self, is_out: impl Fn(&Id) -> bool) {
+        let stays = |item: &mut Item| {
+            let ids = item.ids();
+            let dropped: Vec<usize> = (0..ids.len()).filter(|at| is_out(&ids[*at])).collect();
+            dropped.is_empty() || (dropped.len() < ids.len() && unique::without_names(item, &dropped, KINDS))
+        };
+        for stage in &mut self.stages {
+            match stage {
+                Stage::Plain(items) => items.retain_mut(stays),
+                Stage::Lanes(lanes) => lanes.iter_mut().for_each(|lane| lane.items.retain_mut(stays)),
+            }
+        }
+    }
 }
 
 /// A part of a recipe that is done before the next one begins.

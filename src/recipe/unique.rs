@@ -62,8 +62,8 @@ fn difference(first: &Built, second: &Built) -> Option<&'static str> {
     (!same).then_some("again here, with other fields")
 }
 
-/// Takes names out of an item's list; false where none is left.
-fn without_names(item: &mut Item, dropped: &[usize], kinds: &'static [Kind]) -> bool {
+/// Takes names out of an item's list, by their places in it; false where none is left.
+pub(super) fn without_names(item: &mut Item, dropped: &[usize], kinds: &'static [Kind]) -> bool {
     let Some(kind) = kinds.iter().find(|kind| kind.header == item.job.kind) else { return false };
     let Some(serde_json::Value::Array(names)) = item.job.fields.get_mut(kind.name) else { return false };
     let mut position = 0;

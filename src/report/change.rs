@@ -71,6 +71,7 @@ pub(super) fn label(label: Label) -> &'static str {
         Label::New => "new",
         Label::Edit => "edit",
         Label::Drift => "drift",
+        Label::Orphan => "orphan",
     }
 }
 

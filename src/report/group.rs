@@ -14,7 +14,11 @@ pub(super) struct Group<'p> {
     pub(super) entries: Vec<&'p Entry>,
 }
 
-impl Group<'_> {
+impl<'p> Group<'p> {
+    /// Returns the group of one entry that is in no lane.
+    pub(super) fn alone(entry: &'p Entry) -> Self {
+        Self { lanes: vec![&None], entries: vec![entry] }
+    }
     pub(super) fn ids(&self) -> String {
         alike::ids(&self.each_id())
     }

@@ -139,6 +139,8 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
         | Event::Behind { .. }
         | Event::Remark { .. }
         | Event::Held { .. }
+        | Event::Orphan { .. }
+        | Event::Asked { .. }
         | Event::Unknown => String::new(),
     }
 }

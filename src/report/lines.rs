@@ -141,16 +141,18 @@ impl<W: Write + Send> Lines<W> {
         self.write(&text);
     }
 
-    /// Returns a line that names what waits, where nothing else is to be said.
+    /// Returns lines that name what waits and what the recipe no longer has, where nothing else is to be said.
     fn waiting(&self) -> String {
-        let waiting = self.plan.waiting();
-        if waiting.is_empty() {
-            return String::new();
-        }
-        let hint = format!(" · `provision plan {}` says what to do", self.recipe);
-        let room = self.style.width.saturating_sub(columns(&hint) + "waiting: ".len());
-        let names = cut(&waiting.join(", "), room);
-        format!("{} {names}{hint}\n", self.style.paint(Hue::Look, "waiting:"))
+        let line = |what: &str, names: &[String], hint: &str| {
+            if names.is_empty() {
+                return String::new();
+            }
+            let hint = format!(" · `provision plan {}` {hint}", self.recipe);
+            let room = self.style.width.saturating_sub(columns(&hint) + columns(what) + 1);
+            format!("{} {}{hint}\n", self.style.paint(Hue::Look, what), cut(&names.join(", "), room))
+        };
+        let waiting = line("waiting:", &self.plan.waiting(), "says what to do");
+        waiting + &line("orphans:", &self.plan.orphans(), "says what they are")
     }
 }
 
@@ -172,7 +174,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
                     self.plan.take(envelope);
                 }
             }
-            Event::LaneEnded { .. } | Event::Planned { .. } | Event::Behind { .. } => {
+            Event::LaneEnded { .. } | Event::Planned { .. } | Event::Orphan { .. } | Event::Behind { .. } => {
                 if self.phase == Phase::Planning {
                     self.plan.take(envelope);
                 }
@@ -208,6 +210,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
             Event::Identified { .. }
             | Event::Unmade { .. }
             | Event::Acked { .. }
+            | Event::Asked { .. }
             | Event::Held { .. }
             | Event::Printed { .. }
             | Event::Unknown => {}

@@ -1,15 +1,19 @@
 //! The plan: what differs, what waits, what is checked again. What is alike in several lanes is said once.
 use super::entry::{Entry, Says};
+use super::group::Group;
 use super::stage::{self, Name, Stage};
-use super::style::Style;
+use super::style::{Hue, Style};
 use crate::event::{Envelope, Event, Label, Outcome};
 use crate::id::Id;
+use crate::resource::Change;
 use std::collections::BTreeSet;
 
 /// Gathers what a plan says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     stages: Vec<Stage>,
+    /// What the recipe no longer has.
+    orphans: Vec<Entry>,
     /// Why something differs goes without saying: it is to be taken away.
     destroys: bool,
 }
@@ -23,6 +27,8 @@ pub(super) struct Labels {
     pub(super) edit: usize,
     /// The machine changed.
     pub(super) drift: usize,
+    /// Nothing asks for them any more.
+    pub(super) orphan: usize,
 }
 
 impl Plan {
@@ -49,6 +55,10 @@ impl Plan {
                 (id, Says::Waits { because: because.clone(), remedy: remedy.clone() })
             }
             Event::Behind { after, ids } => (after, Says::Behind { ids: ids.clone() }),
+            Event::Orphan { id, changes, because, remedy } => {
+                self.orphans.extend(orphan(id, changes, because.as_ref(), remedy.as_ref()));
+                return;
+            }
             Event::Remark { id, remark } => (id, Says::Kept { text: remark.text.clone() }),
             _ => return,
         };
@@ -82,6 +92,7 @@ impl Plan {
                 Says::Differs { label: Label::New, .. } => labels.new += 1,
                 Says::Differs { label: Label::Edit, .. } => labels.edit += 1,
                 Says::Differs { label: Label::Drift, .. } => labels.drift += 1,
+                Says::Differs { label: Label::Orphan, .. } => labels.orphan += 1,
                 _ => {}
             }
         }
@@ -120,6 +131,34 @@ impl Plan {
 
     /// Returns the whole as text, empty where there is nothing to say.
     pub(super) fn text(&self, style: Style) -> String {
-        self.stages.iter().map(|stage| stage.text(self.destroys, style)).collect()
+        let mut text: String = self.stages.iter().map(|stage| stage.text(self.destroys, style)).collect();
+        if !self.orphans.is_empty() {
+            let heading = style.paint(Hue::Strong, "orphans");
+            text.push_str(&heading);
+            text.push_str(": this recipe made them and has them no more; `--prune` takes them away\n");
+            text.extend(self.orphans.iter().map(|entry| Group::alone(entry).text(true, style)));
+        }
+        text
     }
+
+    /// Returns the names of what the recipe no longer has.
+    pub(super) fn orphans(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.orphans.iter().map(|entry| entry.id.to_string()).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// Returns what is said of an orphan: what would be done, or why it stays.
+fn orphan(id: &Id, changes: &[Change], because: Option<&String>, remedy: Option<&String>) -> Vec<Entry> {
+    let entry = |says| Entry { id: id.clone(), says };
+    let mut entries = Vec::new();
+    if !changes.is_empty() {
+        entries.push(entry(Says::Differs { label: Label::Orphan, changes: changes.to_vec() }));
+    }
+    entries.extend(because.map(|because| match remedy {
+        Some(_) => entry(Says::Waits { because: because.clone(), remedy: remedy.cloned() }),
+        None => entry(Says::Kept { text: because.clone() }),
+    }));
+    entries
 }

@@ -7,12 +7,13 @@ const HEAD: usize = 16;
 
 /// Returns what differs: `3 to change (1 new, 2 drift)`; in a `destroy`, `3 to take away`.
 pub(super) fn differing(command: &str, labels: Labels) -> String {
-    let Labels { new, edit, drift } = labels;
-    let total = new + edit + drift;
+    let Labels { new, edit, drift, orphan } = labels;
+    let total = new + edit + drift + orphan;
     if command == "destroy" {
         return format!("{total} to take away");
     }
-    let parts = [(new, "new"), (edit, "edit"), (drift, "drift")];
+    let orphans = if orphan == 1 { "orphan" } else { "orphans" };
+    let parts = [(new, "new"), (edit, "edit"), (drift, "drift"), (orphan, orphans)];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     if parts.is_empty() { "0 to change".to_owned() } else { format!("{total} to change ({})", parts.join(", ")) }

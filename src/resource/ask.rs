@@ -32,6 +32,23 @@ pub struct Claim {
     /// By field, the `to` of the last change that we made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last: BTreeMap<String, String>,
+    /// What the recipe asked for when we last changed it; `None`: an older version did not keep that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Fields>,
+    /// When we first changed it: what a later one stands on has a lower number. 0: an older version did not count.
+    #[serde(default)]
+    pub nth: u64,
+}
+
+/// The rendered fields of a resource without its name, without secrets and without what is large: enough to take it away
+/// once no recipe has it any more.
+pub type Fields = serde_json::Map<String, serde_json::Value>;
+
+impl Claim {
+    /// Returns whether we made it or changed anything of it.
+    pub fn is_touched(&self) -> bool {
+        self.made || !self.last.is_empty()
+    }
 }
 
 /// A person's word that a gate is passed.

@@ -29,7 +29,7 @@ mod unit;
 mod user;
 
 pub(crate) use ask::keyed_digest;
-pub use ask::{Ack, Allowed, Ask, Claim, Known, Want};
+pub use ask::{Ack, Allowed, Ask, Claim, Fields, Known, Want};
 pub use container::{Imported, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
 pub use pending::{Missing, Pending, Thing};

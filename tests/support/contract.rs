@@ -42,6 +42,21 @@ pub fn on_any_machine(case: &Case, sys: &dyn System) -> Result<Known, String> {
     acts(case, lasting, sys, &BTreeMap::new)
 }
 
+/// Looks whether what a case leaves goes as its destroy says where all that is known of it is what the ledger remembers.
+pub fn as_orphans(case: &Case) -> Kept {
+    let gone = || {
+        let machine = fresh(case)?;
+        let mut known = on_any_machine(case, &machine)?;
+        let mut act = case.acts().pop().ok_or("no destroy")?;
+        let remembered = act.items.iter().filter_map(|item| Some((item.ids(), item.remembered()?)));
+        let all = remembered.flat_map(|(ids, fields)| ids.into_iter().map(move |id| Item::left(&id, fields.clone())));
+        act.items = all.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        apply_act(&act, &mut known, &machine)?;
+        sights(&act, &machine)
+    };
+    gone().map_err(|why| format!("{}: {}\n  {why}", case.name, case.about))
+}
+
 /// Returns inode and ctime of all that resources may have changed.
 fn of_this_machine() -> BTreeMap<PathBuf, String> {
     let mut seen = BTreeMap::new();

@@ -20,13 +20,16 @@ impl User {
             plan.remarks.push(self.remark("kept: it was there before us"));
             return Ok(plan);
         }
-        if let Some(busy) = running(is, sys) {
+        // In a plan, a unit that is about to be stopped still runs.
+        let stopped = ask.pending.coming_in(Path::new("/etc/systemd/system")).map(|(_, unit)| unit.clone());
+        if let (Some(busy), None) = (running(is, sys), &stopped) {
             let because = format!("it is not taken away while its processes run: {busy}");
             let remedy = Some("stop them, then run again".to_owned());
             plan.waiting.push(Waiting { name: name.clone(), because, remedy, supplies: Vec::new() });
             return Ok(plan);
         }
-        let mut changes = vec![Change::removed(name, format!("user, uid {}", is.uid))];
+        let after = stopped.filter(|_| running(is, sys).is_some());
+        let mut changes = vec![Change::removed(name, format!("user, uid {}", is.uid)).after(after)];
         let mut goes = None;
         if is_own(is, &[is.uid], sys)? {
             if ask.allows(&ask.known.allowed.data, name) {

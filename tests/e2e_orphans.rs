@@ -1,0 +1,99 @@
+//! Orphans in real containers: taken away inside, and a container with all that is in it by its own word alone.
+use crate::lab::{Answer, Lab};
+use serde_json::Value;
+use std::path::Path;
+
+const TEMPLATE: &str = "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst";
+
+const RECIPE: &str = r#"
+name = "pair"
+[vars]
+ids = [301, 302]
+[[directory]]
+path = "/srv/shared"
+[[container]]
+for-each = { id = "{{ ids }}" }
+id       = "{{ id }}"
+hostname = "ct{{ id }}"
+template = "debian-12-standard_12.7-1_amd64.tar.zst"
+mounts   = [{ source = "/srv/shared", target = "/mnt/shared" }]
+[[include]]
+for-each = { id = "{{ ids }}" }
+lane     = "CT{{ id }}"
+in       = "{{ id }}"
+recipe   = "inside.toml"
+"#;
+
+const KEPT: &str = "[[file]]\npath = \"/etc/kept\"\ncontent = \"kept\\n\"\n";
+const GOES: &str = r#"
+[[user]]
+name = "lilly"
+[[file]]
+path    = "/home/lilly/hello"
+content = "hello\n"
+owner   = "lilly"
+[[unit]]
+name    = "hello.service"
+content = "[Service]\nUser=lilly\nExecStart=/bin/sleep infinity\n"
+active  = true
+"#;
+
+fn run(lab: &Lab, arguments: &[&str]) -> Answer {
+    let answer = lab.run(&[&["provision", arguments[0], "/srv/pair.toml"], &arguments[1..]].concat());
+    println!("provision {}: exit {}\n{}{}", arguments.join(" "), answer.code, answer.stdout, answer.stderr);
+    answer
+}
+
+fn ids(lab: &Lab, arguments: &[&str], event: &str) -> Vec<String> {
+    let answer = run(lab, &[arguments, &["--json"]].concat());
+    let events = answer.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let named = events.filter(|line| line["event"] == event);
+    named.map(|line| line["id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_own_word_alone() {
+    let lab = Lab::up(&["lxc", "uidmap", "zstd"]);
+    lab.put(Path::new(TEMPLATE), TEMPLATE);
+    lab.furnish();
+    lab.write("/srv/pair.toml", RECIPE);
+    lab.write("/srv/inside.toml", &format!("{KEPT}{GOES}"));
+    assert_eq!(run(&lab, &["apply", "--yes"]).code, 0);
+
+    // Inside: in reverse order, so that the unit is stopped before its user goes.
+    lab.write("/srv/inside.toml", KEPT);
+    let gone = ["unit:hello.service", "file:/home/lilly/hello", "user:lilly"];
+    let of = |id: u32| gone.map(|what| format!("{id}/{what}"));
+    assert_eq!(ids(&lab, &["plan"], "orphan"), [of(302), of(301)].concat());
+    assert_eq!(run(&lab, &["apply", "--yes"]).code, 0, "without a word they stay");
+    lab.inside(301, "systemctl is-active hello.service; test -e /home/lilly/hello");
+    assert_eq!(ids(&lab, &["plan", "--prune"], "planned"), [of(302), of(301)].concat());
+    assert_eq!(run(&lab, &["apply", "--prune", "--yes"]).code, 0);
+    for id in [301, 302] {
+        lab.inside(id, "! systemctl cat hello.service; ! id lilly; test ! -e /home/lilly/hello; cat /etc/kept");
+    }
+    assert!(ids(&lab, &["plan"], "orphan").is_empty());
+
+    // One that does not run can't be looked at, and is not forgotten.
+    lab.write("/srv/inside.toml", "");
+    lab.sh("lxc-stop -n 302");
+    let plan = run(&lab, &["plan", "--var", "ids=[301]"]).stdout;
+    assert!(plan.contains("! host/container:302  it would go with its data\n"), "{plan}");
+    assert!(plan.contains("run again with `--prune --data 302`"), "{plan}");
+    assert!(plan.contains("- 301/file:/etc/kept") && !plan.contains("302/"), "what is in it goes with it: {plan}");
+    let waits = run(&lab, &["apply", "--prune", "--yes", "--var", "ids=[301]"]);
+    assert_eq!(waits.code, 3, "a container is data");
+    lab.sh("test -e /var/lib/lxc/302/rootfs/etc/kept");
+    lab.inside(301, "test ! -e /etc/kept");
+    assert_eq!(run(&lab, &["apply", "--prune", "--data", "302", "--yes", "--var", "ids=[301]"]).code, 0);
+    lab.sh("test ! -e /var/lib/lxc/302; test -d /srv/shared");
+    assert!(ids(&lab, &["plan", "--var", "ids=[301]"], "orphan").is_empty(), "nothing of it is known any more");
+
+    // The whole recipe, when nothing is left of it.
+    lab.write("/srv/pair.toml", "name = \"pair\"\n");
+    assert_eq!(ids(&lab, &["plan"], "orphan"), ["host/container:301", "host/directory:/srv/shared"]);
+    assert_eq!(run(&lab, &["apply", "--prune", "--data", "301", "--yes"]).code, 0);
+    lab.sh("test ! -e /var/lib/lxc/301; test ! -e /srv/shared");
+    let empty = run(&lab, &["apply", "--prune", "--yes"]);
+    assert!(empty.stdout.contains("applied: 0 changed"), "{}", empty.stdout);
+}
