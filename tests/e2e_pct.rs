@@ -30,6 +30,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
              printf 'dir: local\\n\\tpath /var/lib/vz\\n\\tcontent vztmpl,rootdir\\n' >/etc/pve/storage.cfg
              echo memory: 512 >/etc/pve/qemu-server/400.conf; echo memory: 512 >/etc/pve/nodes/pve9/qemu-server/401.conf
              printf 'root:100000:65536\\n' >/etc/subuid; cp /etc/subuid /etc/subgid; echo a >/srv/a/mark; echo b >/srv/b/mark
+             chown 100000:100000 /srv/b
              ip link add vmbr1 type bridge; ip address add 10.77.0.1/24 dev vmbr1; ip link set vmbr1 up",
         );
     };
@@ -56,6 +57,10 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
         },
     );
 }
+
+/// What is said of `/srv/a`.
+const FOREIGN: &str = "remark: `/srv/a` is root's, who is nobody inside: no user there can write to it; with owner = 100000 it \
+                       would be root's";
 
 struct Node {
     sys: Watched,
@@ -110,7 +115,7 @@ impl Node {
                     vmbr1, address 10.77.0.31/24, gateway 10.77.0.1; /mnt/a from /srv/a";
         let items = self.items(Want::Present);
         let applied = apply(&items, &mut self.known, &self.sys).unwrap();
-        assert_eq!(applied.ends(), Vec::<String>::new());
+        assert_eq!(applied.ends(), [format!("container:{ID} {FOREIGN}")]);
         assert_eq!(applied.changes()[0], format!("container:{ID}: {made}"));
         driver(&self.sys).unwrap().ready(&self.sys, ID, Duration::from_mins(1)).unwrap();
         assert_eq!(self.inside("hostname; cat /mnt/a/mark; hostname -I"), "lilly\na\n10.77.0.31");
@@ -152,6 +157,8 @@ impl Node {
         );
         assert_eq!(mac, self::mac(), "the MAC stays");
         assert_eq!(self.inside("cat /mnt/b/mark; hostname -I"), "b\n10.77.0.32");
+        let writes = "for it in a b; do touch /mnt/$it/new 2>/dev/null && echo $it; done";
+        assert_eq!(self.inside(writes), "b", "as was said of the other");
     }
 
     fn what_waits_for_a_restart_waits(&mut self) {
@@ -191,7 +198,7 @@ impl Node {
 
     fn a_mount_taken_away_inside_comes_back(&mut self) {
         self.inside("umount /mnt/a");
-        self.converge(&["mounts./mnt/a: not mounted -> /srv/a"], &[]);
+        self.converge(&["mounts./mnt/a: not mounted -> /srv/a"], &[FOREIGN]);
         assert_eq!(self.inside("cat /mnt/a/mark"), "a");
     }
 

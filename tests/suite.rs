@@ -22,6 +22,7 @@ mod ledger_on_disk;
 mod ledger_properties;
 mod ledger_rotation;
 mod orphans;
+mod preflight;
 mod real_git;
 mod report;
 mod software;

@@ -11,11 +11,12 @@ pub mod template;
 pub use edit::{Changed, Edit, Effect, Set, changing, edits, fixed};
 pub use settings::{Features, Mount, Net, Settings, Startup};
 
-use crate::error::{Attempt as _, Result};
+use crate::error::{Attempt as _, Error, Result};
 use crate::system::System;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use template::Offer;
 
 /// What makes, changes and reaches containers. Everything it does passes `sys`; what reads starts no program.
 pub trait Driver: Send + Sync {
@@ -93,8 +94,37 @@ pub trait Driver: Send + Sync {
     /// Returns what of these settings it cannot hold to, to be said in the plan.
     fn limits(&self, sys: &dyn System, settings: &Settings) -> Vec<String>;
 
+    /// Returns where a new container's root file system goes, in the storage that is asked for or the usual one, and what is
+    /// free there. An error where it can't go there.
+    fn room(&self, sys: &dyn System, storage: Option<&str>) -> Result<Room>;
+
+    /// Returns the path that says where root file systems can go.
+    fn storages(&self) -> &'static str;
+
+    /// Returns the templates that it can fetch by name; `None` where it knows no place that has any.
+    fn offer(&self, _sys: &dyn System) -> Result<Option<Offer>> {
+        Ok(None)
+    }
+
+    /// Fetches one of those to where templates are looked for.
+    fn fetch_template(&self, _sys: &dyn System, name: &str, _timeout: Duration) -> Result<()> {
+        Err(Error::new(format!("fetching the template `{name}`")).reason("plain LXC knows no place that has it"))
+    }
+
     /// Returns the directories in which templates are looked for by name; downloaded ones go to the first.
     fn template_dirs(&self, sys: &dyn System) -> Result<Vec<PathBuf>>;
+}
+
+/// The ids of this host that an unprivileged container has as its own, from 0 on.
+pub const MAPPED: std::ops::Range<u32> = 100_000..165_536;
+
+/// Where a root file system is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Its name: a storage, or a directory.
+    pub place: String,
+    /// Bytes that are free there; `None` where no file tells.
+    pub free: Option<u64>,
 }
 
 /// What there is under an id.

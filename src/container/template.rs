@@ -10,6 +10,17 @@ use std::time::Duration;
 /// More than any root file system that somebody would send.
 const LARGEST: u64 = 4 << 30;
 
+/// The templates that a driver can fetch by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// By what it fetches them.
+    pub by: &'static str,
+    /// Their file names; empty where it was never told them.
+    pub names: Vec<String>,
+    /// The command by which it is told them anew.
+    pub renewed_by: &'static str,
+}
+
 /// Returns the path of a template: of its own, or in one of the driver's directories. `None` where it is not there.
 pub fn find(sys: &dyn System, driver: &dyn Driver, name: &str) -> Result<Option<PathBuf>> {
     for path in places(sys, driver, name)? {

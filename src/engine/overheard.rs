@@ -76,6 +76,9 @@ impl System for Overheard<'_> {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.sys.list(path)
     }
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        self.sys.free_space(path)
+    }
 
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         self.sys.look(path)

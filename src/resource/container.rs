@@ -2,9 +2,11 @@
 mod absent;
 mod asked;
 mod import;
+mod mistakes;
 mod needs;
 mod origin;
 mod seal;
+mod source;
 mod template;
 
 use super::need::Needs;
@@ -17,6 +19,7 @@ pub(super) use asked::Container;
 pub use import::{Imported, imported};
 use origin::Origin;
 pub(crate) use seal::Seal;
+use source::Fetched;
 
 impl Resource for Container {
     fn names(&self) -> Vec<String> {
@@ -93,7 +96,8 @@ impl<'a> View<'a, '_> {
         for program in self.driver.programs() {
             needs.program(program, self.ask, self.sys)?;
         }
-        let origin = self.origin(&mut needs)?;
+        let (origin, fetched) = self.origin(&mut needs)?;
+        self.needs_room(&mut needs, origin)?;
         self.needs_to_start(&mut needs)?;
         if let Some(waiting) = needs.waiting(&self.name, self.machine()) {
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
@@ -109,6 +113,12 @@ impl<'a> View<'a, '_> {
             // By this the ledger knows that what is ours in the base is ours in the clone.
             changes.push(Change::field(&self.name, CLONE, None, Some(base.to_string())).after(needs.after.clone()));
         }
+        let mut supplies = self.machine();
+        if let Some(Fetched { from, path }) = fetched {
+            let to = format!("{} from {from}", path.display());
+            changes.push(Change::field(&self.name, "download", None, Some(to)));
+            supplies.push(Thing::Path(path));
+        }
         let create = Step::new(changes, move |sys| match origin {
             Origin::Base(_, Some(base)) => driver.clone(sys, id, &settings, base, timeout),
             Origin::Base(name, None) => Err(Error::new(format!("cloning `{name}`")).reason("it is not there")),
@@ -117,12 +127,13 @@ impl<'a> View<'a, '_> {
                 driver.create(sys, id, &settings, &path, timeout)
             }
         });
-        let mut plan = Plan::step(create.supplies(self.machine()));
+        let mut plan = Plan::step(create.supplies(supplies));
         if self.asked.running {
             let change = Change::field(&self.name, "running", None, Some("true".to_owned())).after(needs.after);
             plan.steps.push(Step::new(vec![change], move |sys| driver.start(sys, id)).supplies(self.machine()));
         }
         plan.remarks = self.driver.limits(self.sys, &self.settings).into_iter().map(|text| self.remark(text)).collect();
+        plan.remarks.extend(self.foreign(&self.settings.mounts));
         Ok(plan)
     }
 
@@ -218,6 +229,8 @@ impl<'a> View<'a, '_> {
         plan.steps.push(Step::new(changes, move |sys| driver.set(sys, id, &found, &made)));
         let limits = self.driver.limits(self.sys, &container::changing(&self.settings, edits));
         plan.remarks.extend(limits.into_iter().map(|text| self.remark(text)));
+        let mounts = edits.iter().filter_map(|edit| if let Set::Mount(mount) = &edit.set { Some(mount) } else { None });
+        plan.remarks.extend(self.foreign(mounts));
         Ok(None)
     }
 

@@ -41,6 +41,9 @@ impl System for Empty {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         if path == Path::new("/") { Ok(Vec::new()) } else { nothing() }
     }
+    fn free_space(&self, _: &Path) -> io::Result<u64> {
+        nothing()
+    }
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         Ok(self.lstat(path).ok().flatten())
     }

@@ -150,6 +150,8 @@ pub trait System: Send + Sync {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Returns the names in a directory, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>>;
+    /// Returns how many bytes are free for anybody in the file system of `path`.
+    fn free_space(&self, path: &Path) -> io::Result<u64>;
 
     /// Returns what stands at `path`, `None` where nothing does. An error where a link is on the way that others than root
     /// can have put there.

@@ -38,6 +38,9 @@ impl System for Watched {
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.real.list(path)
     }
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        self.real.free_space(path)
+    }
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         self.real.look(path)
     }

@@ -15,7 +15,7 @@ pub(super) mod state;
 mod store;
 mod write;
 
-use super::{Driver, Edit, Effect, Found, Net, Set, Settings, What};
+use super::{Driver, Edit, Effect, Found, Net, Room, Set, Settings, What};
 use crate::error::{Error, Result};
 use crate::field::Address;
 use crate::system::program::PATH;
@@ -262,6 +262,16 @@ impl Driver for Lxc {
             }
         }
         limits
+    }
+
+    fn room(&self, sys: &dyn System, _storage: Option<&str>) -> Result<Room> {
+        // Before there is any container, it is to be where the directory above is.
+        let free = [LXC_PATH, "/var/lib"].iter().find_map(|path| sys.free_space(Path::new(path)).ok());
+        Ok(Room { place: LXC_PATH.to_owned(), free })
+    }
+
+    fn storages(&self) -> &'static str {
+        LXC_PATH
     }
 
     fn template_dirs(&self, _sys: &dyn System) -> Result<Vec<PathBuf>> {

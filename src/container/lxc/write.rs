@@ -3,13 +3,13 @@ use super::config::{Config, ours};
 use super::host::{Host, show_list};
 use super::read::{Entry, interfaces, is_fuse};
 use super::store::rootfs_path;
-use crate::container::{Features, Mount, Net, Set, Settings, Startup};
+use crate::container::{Features, MAPPED, Mount, Net, Set, Settings, Startup};
 use crate::field::{Address, Size};
 use std::net::IpAddr;
 
 /// The first id on the host of an unprivileged container's ids, and how many there are, as Proxmox has them.
-pub(super) const SHIFT: u32 = 100_000;
-pub(super) const IDS: u32 = 65_536;
+pub(super) const SHIFT: u32 = MAPPED.start;
+pub(super) const IDS: u32 = MAPPED.end - MAPPED.start;
 
 /// Returns the configuration of a new container, before its settings.
 pub(super) fn fresh(id: u32, settings: &Settings) -> Config {

@@ -8,6 +8,8 @@ use std::io;
 use std::path::Path;
 
 const NODES: &str = "/etc/pve/nodes";
+/// What says which storages there are (storage.cfg(5)).
+pub(super) const STORAGES: &str = "/etc/pve/storage.cfg";
 
 /// Returns what has this id though it is no container of this node.
 pub(super) fn elsewhere(sys: &dyn System, id: u32) -> Result<Option<Found>> {
@@ -41,13 +43,20 @@ pub(super) fn ids(sys: &dyn System) -> Result<Vec<u32>> {
     Ok(names.iter().filter_map(|name| name.to_str()?.strip_suffix(".conf")?.parse().ok()).collect())
 }
 
-/// Returns the storages of this node.
+/// Returns the storages that this node can use.
 pub(super) fn storages(sys: &dyn System) -> Result<Vec<Storage>> {
-    Ok(storage::parse(text(sys, "/etc/pve/storage.cfg")?.as_deref(), &node(sys)?))
+    let (mut all, node) = (all_storages(sys)?, node(sys)?);
+    all.retain(|one| one.unusable(&node).is_none());
+    Ok(all)
+}
+
+/// Returns every storage of the cluster.
+pub(super) fn all_storages(sys: &dyn System) -> Result<Vec<Storage>> {
+    Ok(storage::parse(&text(sys, STORAGES)?.unwrap_or_default()))
 }
 
 /// Returns the name of this node.
-fn node(sys: &dyn System) -> Result<String> {
+pub(super) fn node(sys: &dyn System) -> Result<String> {
     let local = sys.read_link(Path::new("/etc/pve/local")).ok();
     let linked = local.and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
     if let Some(name) = linked {

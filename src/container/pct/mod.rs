@@ -4,14 +4,17 @@ mod busy;
 mod clone;
 mod cluster;
 mod conf;
+mod index;
 mod read;
 mod recover;
+mod room;
 mod storage;
 mod tool;
 mod write;
 
 use super::lxc::{attach, enter, host::text, ready::not_ready, state};
-use super::{Driver, Edit, Effect, Found, Owed, Set, Settings, What, edits};
+use super::template::Offer;
+use super::{Driver, Edit, Effect, Found, Owed, Room, Set, Settings, What, edits};
 use crate::error::{Error, Result};
 use crate::field::Size;
 use crate::system::{Bind, System, state as stamps};
@@ -86,15 +89,7 @@ impl Driver for Pct {
             recover::recover(sys, id)?;
         }
         let storages = cluster::storages(sys)?;
-        let storage = settings.storage.clone().or_else(|| {
-            let first = storages.iter().find(|storage| storage.holds("rootdir"));
-            first.map(|storage| storage.name.clone())
-        });
-        let storage = storage.ok_or_else(|| {
-            Error::new(format!("making container {id}"))
-                .reason("no storage of this node holds root file systems")
-                .remedy("allow `rootdir` in the content of one, or name it as `storage`")
-        })?;
+        let storage = room::storage(sys, settings.storage.as_deref())?.name;
         let unprivileged = u8::from(settings.unprivileged != Some(false)).to_string();
         let rootfs = format!("{storage}:{}", gibibytes(settings.disk.unwrap_or(Size(8 << 30))));
         let mut argv =
@@ -231,6 +226,22 @@ impl Driver for Pct {
 
     fn limits(&self, _sys: &dyn System, _settings: &Settings) -> Vec<String> {
         Vec::new()
+    }
+
+    fn room(&self, sys: &dyn System, storage: Option<&str>) -> Result<Room> {
+        room::room(sys, storage)
+    }
+
+    fn storages(&self) -> &'static str {
+        cluster::STORAGES
+    }
+
+    fn offer(&self, sys: &dyn System) -> Result<Option<Offer>> {
+        index::offer(sys).map(Some)
+    }
+
+    fn fetch_template(&self, sys: &dyn System, name: &str, timeout: Duration) -> Result<()> {
+        index::fetch(sys, name, timeout)
     }
 
     fn template_dirs(&self, sys: &dyn System) -> Result<Vec<PathBuf>> {

@@ -1,5 +1,4 @@
 //! The fields of a container as a recipe gives them.
-use super::super::Mistake;
 use super::template::Template;
 use crate::container::{self, Settings};
 use crate::field::{
@@ -7,8 +6,6 @@ use crate::field::{
 };
 use crate::field::{Size, Tag, Text, Vlan};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// An LXC container of this host. It is made, started, changed and destroyed through the host's driver; inside an
 /// include with `in` its own resources follow.
@@ -26,6 +23,9 @@ use std::net::IpAddr;
 /// to the next (a TLS key that a package made) belongs in the include of the clones, not of the base. A plan names the
 /// end of a base, when it is stopped, as `base:ID`. An edit of what is in it then waits for `--replace ID`, and changes
 /// no clone. A base may be destroyed before its clones, except where the storage of a Proxmox node ties them (ZFS, RBD).
+///
+/// On Proxmox `pct` is run as root, who is `root@pam`: bind mounts and features, which only that user may set, need no
+/// further right.
 ///
 /// Plain LXC cannot hold to a disk size, a storage, a firewall or `startup.down`; the plan says so where one is
 /// asked.
@@ -56,8 +56,9 @@ pub(in crate::resource) struct Container {
     pub(super) id: ContainerId,
     /// What it is called.
     pub(super) hostname: HostName,
-    /// The archive of its root file system: a name in `/var/cache/provision/templates` or `/var/lib/vz/template/cache`,
-    /// a path, or where to download it. Needed to make one; fixed then.
+    /// The archive of its root file system: a name in `/var/cache/provision/templates` or `/var/lib/vz/template/cache`, on
+    /// Proxmox in the storages that hold templates or one that `pveam` can fetch; a path; or where to download it. Needed
+    /// to make one; fixed then.
     pub(super) template: Option<Template>,
     /// In place of a template, and before it where both are given: the id or host name of a container with `base = true`;
     /// `0` or `""` is none. A new container begins with a copy of what is in that one, and with nothing else of it; one
@@ -70,17 +71,18 @@ pub(in crate::resource) struct Container {
     /// Default: `true`. Root inside is nobody on the host (ids are shifted by 100000). Fixed when it is made.
     #[serde(default = "yes")]
     unprivileged: bool,
-    /// Where its root file system is; Proxmox only. Fixed when it is made.
+    /// Where its root file system is; Proxmox only, and there by default the first storage that can hold one. Fixed when it
+    /// is made.
     storage: Option<Text>,
     /// Default: `"8GiB"`, or whatever more it has. The size of its root file system; grows, never shrinks.
     pub(super) disk: Option<Size>,
     /// Default: all. How many processors it sees.
     cores: Option<Cores>,
     /// Default: `"512MiB"`, or no limit where it was made by hand without one. How much it may use: whole MiB, at least 16.
-    memory: Option<Size>,
+    pub(super) memory: Option<Size>,
     /// Default: `"0B"`, or no limit where it was made by hand without one. How much of it may be swapped out, beyond the
     /// memory.
-    swap: Option<Size>,
+    pub(super) swap: Option<Size>,
     /// Its network interfaces, by `name`.
     #[serde(default)]
     network: Vec<Network>,
@@ -223,62 +225,6 @@ impl Container {
     pub(super) fn clone(&self) -> Option<&ContainerName> {
         self.clone.as_ref().filter(|base| !base.0.is_empty())
     }
-
-    /// Returns what is wrong with the fields together.
-    pub(super) fn all_mistakes(&self) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        let settings = self.settings();
-        let mut names = BTreeSet::new();
-        for net in &settings.nets {
-            if !names.insert(&net.name) {
-                mistakes.push(Mistake::at("network", format!("two interfaces are called `{}`", net.name)));
-            }
-            mistakes.extend(gateway_mistake(net).map(|message| Mistake::at("network", message)));
-        }
-        let mut targets = BTreeSet::new();
-        for mount in &settings.mounts {
-            if mount.target == "/" {
-                mistakes.push(Mistake::at("mounts", "`/` is the container's own"));
-            } else if !targets.insert(&mount.target) {
-                mistakes.push(Mistake::at("mounts", format!("two mounts have the target `{}`", mount.target)));
-            }
-        }
-        if self.clone().is_some_and(|base| base.0 == self.id.to_string() || base.0 == self.hostname.0) {
-            mistakes.push(Mistake::at("clone", "it is this very container"));
-        }
-        if self.base && !self.running {
-            mistakes.push(Mistake::at("running", "a base runs until it is done: it stops by itself"));
-        }
-        if self.memory.is_some_and(|memory| memory.mebibytes() < 16) {
-            mistakes.push(Mistake::at("memory", "less than 16MiB"));
-        }
-        if self.memory.is_some_and(|memory| !memory.0.is_multiple_of(1 << 20)) {
-            mistakes.push(Mistake::at("memory", "not whole MiB"));
-        }
-        if self.swap.is_some_and(|swap| !swap.0.is_multiple_of(1 << 20)) {
-            mistakes.push(Mistake::at("swap", "not whole MiB"));
-        }
-        if self.disk == Some(Size(0)) {
-            mistakes.push(Mistake::at("disk", "no disk at all"));
-        }
-        mistakes
-    }
-}
-
-/// Returns what is wrong with a gateway.
-fn gateway_mistake(net: &container::Net) -> Option<String> {
-    let gateway = net.gateway?;
-    match net.address {
-        Some(Address::Fixed(cidr)) => {
-            let same_family = gateway.is_ipv4() == cidr.address.is_ipv4();
-            let there = crate::field::Cidr { address: gateway, prefix: cidr.prefix };
-            let local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
-            let reached = local || (same_family && there.network() == cidr.network());
-            (!same_family || !reached).then(|| format!("the gateway `{gateway}` is not in the network of `{cidr}`"))
-        }
-        Some(Address::Dhcp) => Some(format!("the gateway `{gateway}` comes with the address, by DHCP")),
-        None => Some(format!("the gateway `{gateway}` needs an `address`")),
-    }
 }
 
 impl Network {
@@ -313,10 +259,6 @@ mod tests {
         toml::from_str(&format!("id = 201\nhostname = \"lilly\"\n{fields}"))
     }
 
-    fn mistakes(fields: &str) -> Vec<String> {
-        parse(fields).unwrap().all_mistakes().into_iter().map(|mistake| mistake.message).collect()
-    }
-
     #[test]
     fn what_is_not_named_has_the_documents_defaults() {
         let settings = parse("").unwrap().settings();
@@ -344,33 +286,6 @@ mod tests {
         {
             assert!(parse(&format!("template = {bad}")).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn what_can_only_be_wrong_together_is_a_mistake() {
-        let cases = [
-            ("network = [{ bridge = \"a\" }, { name = \"eth0\", bridge = \"b\" }]", "two interfaces are called `eth0`"),
-            (
-                "network = [{ bridge = \"a\", address = \"10.0.0.5/24\", gateway = \"10.0.1.1\" }]",
-                "the gateway `10.0.1.1` is not in the network of `10.0.0.5/24`",
-            ),
-            (
-                "network = [{ bridge = \"a\", address = \"dhcp\", gateway = \"10.0.1.1\" }]",
-                "the gateway `10.0.1.1` comes with the address, by DHCP",
-            ),
-            (
-                "mounts = [{ source = \"/a\", target = \"/m\" }, { source = \"/b\", target = \"/m/\" }]",
-                "two mounts have the target `/m`",
-            ),
-            ("mounts = [{ source = \"/a\", target = \"/\" }]", "`/` is the container's own"),
-            ("memory = \"1MiB\"", "less than 16MiB"),
-        ];
-        for (fields, message) in cases {
-            assert_eq!(mistakes(fields), [message], "{fields}");
-        }
-        assert!(
-            mistakes("network = [{ bridge = \"a\", address = \"10.0.0.5/24\", gateway = \"10.0.0.1\" }]").is_empty()
-        );
     }
 
     #[test]

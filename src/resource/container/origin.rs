@@ -1,5 +1,6 @@
 //! From what a new container is made: a template, or a base that it is a clone of.
 use super::View;
+use super::source::Fetched;
 use super::template::Template;
 use crate::container::{Found, What};
 use crate::error::{Error, Result};
@@ -26,14 +27,11 @@ impl Origin<'_> {
 }
 
 impl<'a> View<'a, '_> {
-    /// Returns from what a container that is not there is made.
-    pub(super) fn origin(&self, needs: &mut Needs) -> Result<Origin<'a>> {
+    /// Returns from what a container that is not there is made, and what of it is to be fetched first.
+    pub(super) fn origin(&self, needs: &mut Needs) -> Result<(Origin<'a>, Option<Fetched>)> {
         match (&self.asked.template, self.asked.clone()) {
-            (_, Some(base)) => Ok(Origin::Base(base, self.needs_base(needs, base)?)),
-            (Some(template), None) => {
-                self.needs_template(needs, template)?;
-                Ok(Origin::Template(template))
-            }
+            (_, Some(base)) => Ok((Origin::Base(base, self.needs_base(needs, base)?), None)),
+            (Some(template), None) => Ok((Origin::Template(template), self.needs_template(needs, template)?)),
             (None, None) => Err(Error::new(format!("making container {}", self.name))
                 .reason("there is no such container, and its recipe names no `template` and no `clone`")),
         }

@@ -30,15 +30,21 @@ pub(super) struct Download {
 }
 
 impl Template {
-    /// Returns the path of the template, downloaded where it is not there and has a URL.
+    /// Returns the path of the template, fetched where it is not there.
     pub(super) fn bring(&self, sys: &dyn System, driver: &dyn Driver, timeout: Duration) -> Result<PathBuf> {
         if let Some(path) = find(sys, driver, self.name())? {
             return Ok(path);
         }
-        match self.url() {
-            Some((url, sha512)) => download(sys, driver, self.name(), url, sha512, timeout),
-            None => Err(Error::new(format!("looking for the template `{}`", self.name())).reason("it is not there")),
+        if let Some((url, sha512)) = self.url() {
+            return download(sys, driver, self.name(), url, sha512, timeout);
         }
+        let missing = || Error::new(format!("looking for the template `{}`", self.name()));
+        let offer = driver.offer(sys)?;
+        if !offer.is_some_and(|offer| offer.names.iter().any(|name| name == self.name())) {
+            return Err(missing().reason("it is not there"));
+        }
+        driver.fetch_template(sys, self.name(), timeout)?;
+        find(sys, driver, self.name())?.ok_or_else(|| missing().reason("it was fetched, and is not there"))
     }
 
     /// Returns the file's name, or its path.

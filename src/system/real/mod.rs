@@ -54,6 +54,11 @@ impl System for Real {
         read::list(path)
     }
 
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_bavail * disk.f_frsize)
+    }
+
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         capture::look(path)
     }

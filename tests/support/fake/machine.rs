@@ -120,6 +120,14 @@ impl FakeMachine {
         machine
     }
 
+    /// Puts a program on the machine.
+    pub fn program(&mut self, name: &'static str, program: Program) {
+        self.programs.insert(name, program);
+        let path = format!("/usr/bin/{name}");
+        self.file(&path, "#!fake\n");
+        self.disk().change(Path::new(&path), |node| node.mode = 0o755).expect("just made");
+    }
+
     /// Loses power: 2n before the nth mutating call from now, 2n+1 after it.
     pub fn kill_at(&self, point: Option<usize>) {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = (0, point);
@@ -267,6 +275,9 @@ impl System for FakeMachine {
     }
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
         self.disk().list(path)
+    }
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        self.disk().list(path).map(|_| 1 << 40)
     }
     fn look(&self, path: &Path) -> Result<Option<Stat>> {
         self.reach(path).attempt(|| format!("looking at `{}`", path.display()))?;

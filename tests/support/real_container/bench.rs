@@ -37,6 +37,7 @@ impl<'l> Bench<'l> {
         // Root of the container must get through to what it mounts.
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         std::fs::create_dir(dir.path().join("shared")).unwrap();
+        std::os::unix::fs::chown(dir.path().join("shared"), Some(100_000), Some(100_000)).unwrap();
         std::fs::create_dir(dir.path().join("more")).unwrap();
         std::fs::write(dir.path().join("shared/mark"), "here\n").unwrap();
         std::fs::write(dir.path().join("one-file"), "alone\n").unwrap();
