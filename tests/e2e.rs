@@ -24,6 +24,7 @@ mod e2e_network;
 mod e2e_npm;
 mod e2e_orphans;
 mod e2e_pct;
+mod e2e_random;
 mod e2e_replay;
 mod e2e_rotation;
 mod e2e_units;

@@ -204,6 +204,6 @@ pub fn same(what: &str, found: &[String], expected: &[String]) -> Kept {
 }
 
 /// In an apply what hangs on an earlier step hangs no more: it is done.
-fn without_after(lines: &[String]) -> Vec<String> {
+pub fn without_after(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| line.split(" after ").next().unwrap_or_default().to_owned()).collect()
 }
