@@ -1,4 +1,5 @@
 //! Events: what a run says, as data. `Started` is the first of a run, `Ended` the last; an unknown one is passed over.
+use crate::approval::Difference;
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
 use crate::resource::{Ack, Change, Fields, Remark};
@@ -46,6 +47,16 @@ pub enum Event {
     },
     /// All that differs and waits has been said, nothing has been changed yet: from here on it is. Not where nothing will be.
     PlanEnded,
+    /// The plan is not the one that `--expect` names: nothing is changed.
+    Unexpected {
+        /// The digest that was given.
+        expected: String,
+        /// That of the plan.
+        planned: String,
+        /// What differs; `None`: what was expected is not known any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        differences: Option<Vec<Difference>>,
+    },
     /// From here on, claims on this machine belong to the machine with this identity; those of another one are void.
     Identified {
         /// Which.
@@ -138,7 +149,8 @@ pub enum Event {
         /// What.
         remark: Remark,
     },
-    /// What was found in sync so far and is not looked at again, so that a run that is killed has not forgotten it.
+    /// What was found in sync, before the first change and before a base is done, so that a run that is killed has not
+    /// forgotten it.
     Held {
         /// The digests of the fields that were asked for.
         held: BTreeMap<Id, String>,
@@ -199,6 +211,7 @@ impl Event {
             | Event::LaneStarted
             | Event::LaneEnded { .. }
             | Event::PlanEnded
+            | Event::Unexpected { .. }
             | Event::Orphan { .. }
             | Event::Asked { .. }
             | Event::Held { .. }
@@ -249,6 +262,9 @@ pub struct Ended {
     /// lane (empty: outside any), then by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub passed: BTreeMap<String, BTreeMap<Id, String>>,
+    /// The digest of all changes of the plan; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
     /// What waits for a person.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub waiting: BTreeSet<Id>,

@@ -1,6 +1,7 @@
 //! The hub: where the events of all lanes meet. The ledger first, then the reporter.
 mod scrub;
 
+use crate::approval::Changes;
 use crate::engine::Tally;
 use crate::error::Result;
 use crate::event::{Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
@@ -55,6 +56,10 @@ struct Run {
     began: SystemTime,
     waiting: BTreeSet<Id>,
     passed: BTreeMap<String, BTreeMap<Id, String>>,
+    /// What the plan of the run changes.
+    changes: Changes,
+    /// It is a run whose plan has a digest.
+    has_digest: bool,
 }
 
 /// A ledger to read, or to write as well.
@@ -104,6 +109,8 @@ impl Hub {
             began: SystemTime::UNIX_EPOCH,
             waiting: BTreeSet::new(),
             passed: BTreeMap::new(),
+            changes: Changes::default(),
+            has_digest: false,
         };
         let (scrub, interrupt) = (Scrub::default(), Arc::default());
         Self { run: Mutex::new(run), scrub, clock: Arc::new(SystemTime::now), interrupt }
@@ -146,6 +153,16 @@ impl Hub {
     /// Returns the reference of the run; empty where it only reads.
     pub fn reference(&self) -> String {
         self.run().reference.clone()
+    }
+
+    /// Lets the run's last event have the digest of its plan: its key is one that other runs have.
+    pub fn with_digest(&self) {
+        self.run().has_digest = true;
+    }
+
+    /// Returns all changes of the plan, as far as it was said.
+    pub fn changes(&self) -> Changes {
+        self.run().changes.clone()
     }
 
     /// Returns what keys digests.
@@ -214,6 +231,7 @@ impl Hub {
             counts: tally.counts,
             held: held.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
             passed: std::mem::take(&mut run.passed),
+            plan: if run.has_digest { run.changes.digest() } else { String::new() },
             waiting: std::mem::take(&mut run.waiting),
             ..Ended::default()
         };
@@ -270,6 +288,7 @@ impl Run {
     /// Keeps what the last line of the run will say.
     fn note(&mut self, envelope: &Envelope) {
         let lane = envelope.lane.clone().unwrap_or_default();
+        self.changes.take(&envelope.event);
         match &envelope.event {
             Event::Finished { id, outcome: Outcome::Waiting { .. }, .. } => drop(self.waiting.insert(id.clone())),
             Event::Finished { id, outcome, digest, .. } => {

@@ -1,5 +1,6 @@
 //! `provision` brings a Debian host and its LXC containers to what a recipe says.
 pub mod agent;
+pub mod approval;
 pub mod cli;
 pub mod container;
 pub mod engine;

@@ -9,6 +9,7 @@
 )]
 mod accounts_and_files;
 mod agent;
+mod approval;
 mod bars;
 mod begin;
 mod cli;

@@ -1,4 +1,5 @@
 //! `apply`: the plan, a question on a terminal, and the changes.
+use super::approved;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::session::{Access, Purpose, Session};
 use super::show::lines;
@@ -12,7 +13,8 @@ use crate::recipe::SecretsMode;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  provision apply eidolons.toml\n  provision apply eidolons.toml --yes --restart 203\n  \
-                        provision apply web.toml --var domain=example.org"
+                        provision apply web.toml --var domain=example.org\n  \
+                        provision apply web.toml --expect 3fa9c1d2e3b4a596"
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -28,6 +30,19 @@ pub(super) struct Args {
     /// Does not ask.
     #[arg(short, long)]
     yes: bool,
+    /// Changes nothing unless its plan has the digest that `plan` printed, and says what differs; then it does not ask.
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    expect: Option<String>,
+}
+
+/// Reads the beginning of a digest, or all of it.
+fn digest(text: &str) -> Result<String, String> {
+    let is_digest = (16..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected the 16 to 64 hexadecimal digits that `plan` prints".into())
+    }
 }
 
 impl Args {
@@ -43,11 +58,21 @@ impl Args {
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
-        let asks = !self.yes && !global.json && prompt::is_somebody_there();
+        let asks = !self.yes && self.expect.is_none() && !global.json && prompt::is_somebody_there();
         session.wait_for_others()?;
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: false })?;
             let empty = planned.tally.counts.changed == 0 && planned.tally.counts.due == 0;
+            if let Some(expected) = self.expect.as_ref().filter(|_| planned.stopped.is_none()) {
+                let changes = session.hub.changes();
+                if changes.is_empty() {
+                    let text = "what was expected is not needed any more: nothing differs".to_owned();
+                    session.hub.emit(Event::Warned { text })?;
+                } else if !changes.digest().starts_with(expected) {
+                    let known = approved::find(expected, &global.run_dir, &session.sys);
+                    return session.refuse(&planned, expected, known.as_ref());
+                }
+            }
             if planned.stopped.is_some() || empty {
                 return session.end(&planned, false);
             }
@@ -58,6 +83,7 @@ impl Args {
             if asks && planned.tally.counts.changed > 0 && !prompt::agrees("apply these changes?")? {
                 return session.decline(&planned);
             }
+            session.keep_held(&planned)?;
             let passed = go(Pass { mode: Mode::Apply, destroy: false })?;
             session.end(&passed, false)
         })

@@ -2,6 +2,7 @@
 mod ack;
 mod agent;
 mod apply;
+mod approved;
 mod capacity;
 mod destroy;
 mod enter;
@@ -40,7 +41,7 @@ use options::Global;
     version,
     after_help = "Examples:\n  provision plan eidolons.toml\n  provision apply eidolons.toml\n  provision status eidolons.toml\n\n\
                   Exit codes: 0 converged, 1 something failed, 2 recipe or command line wrong, 3 waiting for a person,\n\
-                  4 `plan --check` found differences, 5 another run holds the lock, 130 or 143 interrupted."
+                  4 `plan --check` found differences or `apply --expect` others than it expects, 5 another run holds the lock, 130 or 143 interrupted."
 )]
 struct Cli {
     #[command(flatten)]

@@ -10,6 +10,9 @@ pub(super) struct Global {
     /// Where the ledger, stamps and kept copies are.
     #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/provision")]
     pub(super) state_dir: PathBuf,
+    /// Where plans are kept until the next boot.
+    #[arg(long, global = true, hide = true, value_name = "DIR", default_value = "/run/provision")]
+    pub(super) run_dir: PathBuf,
     /// One event a line, as JSON (docs/events.md), in place of text.
     #[arg(long, global = true)]
     pub(super) json: bool,

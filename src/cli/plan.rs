@@ -1,5 +1,6 @@
 //! `plan`: what an apply would do. Writes nothing, takes no lock.
 use super::Exit;
+use super::approved;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::session::{Access, Purpose, Session};
 use super::show::lines;
@@ -44,6 +45,10 @@ impl Args {
         session.run(|go| {
             let passed = go(Pass { mode: Mode::Plan, destroy: false })?;
             session.warn_of_capacity(&passed)?;
+            let changes = session.hub.changes();
+            if passed.stopped.is_none() && !changes.is_empty() {
+                approved::keep(&changes, &global.run_dir, &session.sys);
+            }
             let differences = self.check && passed.tally.counts.changed > 0;
             session.end(&passed, differences)
         })

@@ -5,6 +5,7 @@ use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::orphans::orphans;
 use super::show::Show;
 use super::{Exit, capacity, facts, named, who};
+use crate::approval::Changes;
 use crate::container::{driver, push};
 use crate::engine::{Tally, matches};
 use crate::error::{Attempt, Error};
@@ -76,9 +77,11 @@ impl Session {
         let prune = purpose.prune.filter(|_| reach.only.is_empty());
         let is_there = |recipe: &Recipe| is_there(recipe, &reach, &allowed, prune == Some(true), &global.state_dir);
         let interrupt = interrupt::flag()?;
+        let mut shares_key = matches!(purpose.command, "plan" | "apply");
         let (recipe, found, book) = match purpose.access {
             Access::Read => {
-                let ledger = Ledger::open(&global.state_dir)?;
+                let mut ledger = Ledger::open(&global.state_dir)?;
+                shares_key = shares_key && ledger.share_key(&global.state_dir, &global.run_dir);
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
                 is_there(&recipe)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
@@ -101,6 +104,9 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             who: who::runs_this(),
         })?;
+        if shares_key {
+            hub.with_digest();
+        }
         recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
         let identity = machine_id(&sys);
         hub.identify(Machine::Host, &identity)?;
@@ -214,6 +220,27 @@ impl Session {
         Ok(code)
     }
 
+    /// Has recorded what the plan found in sync, before the first change: a run that is killed could not say so.
+    pub(super) fn keep_held(&self, planned: &Passed) -> Result<(), Error> {
+        let held = planned.tally.held.iter().filter(|(id, _)| id.kind != "test");
+        let held: BTreeMap<Id, String> = held.map(|(id, digest)| (id.clone(), digest.clone())).collect();
+        if held.is_empty() { Ok(()) } else { self.hub.emit(Event::Held { held }) }
+    }
+
+    /// Ends a run whose plan is not the one that was expected, and says what differs where that is known.
+    pub(super) fn refuse(&self, planned: &Passed, expected: &str, known: Option<&Changes>) -> Result<i32, Exit> {
+        let changes = self.hub.changes();
+        self.hub.emit(Event::Unexpected {
+            expected: expected.to_owned(),
+            planned: changes.digest(),
+            differences: known.map(|known| known.differences(&changes)),
+        })?;
+        let counts = Counts { changed: 0, ..planned.tally.counts };
+        let code = if counts.failed + counts.failed_tests > 0 { 1 } else { 4 };
+        self.hub.end(code, &Tally { counts, ..planned.tally.clone() })?;
+        Ok(code)
+    }
+
     /// Ends the run and returns its exit code: that of the signal, else 1, 3, 4, 0.
     pub(super) fn end(&self, passed: &Passed, differences: bool) -> Result<i32, Exit> {
         let code = exit_code(passed.tally.counts, differences);
@@ -287,6 +314,7 @@ pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exi
         LockError::Held(_) => Exit::Locked(error.into()),
         LockError::Failed(error) => Exit::Failed(error),
     })?;
+    Ledger::take_over_key(&lock, &global.run_dir)?;
     Ok(Writer::open(lock)?)
 }
 

@@ -51,6 +51,13 @@ impl Scrub {
                 id(after);
                 ids.iter_mut().for_each(id);
             }
+            Event::Unexpected { differences, .. } => {
+                for one in differences.iter_mut().flatten() {
+                    id(&mut one.id);
+                    self.changes(&mut one.expected);
+                    self.changes(&mut one.planned);
+                }
+            }
             Event::Orphan { id: of, changes, because, remedy } => {
                 id(of);
                 self.changes(changes);

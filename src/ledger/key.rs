@@ -19,6 +19,25 @@ pub(super) fn read_or_lend(state_dir: &Path) -> Result<String> {
     read(state_dir)?.map_or_else(fresh, Ok)
 }
 
+/// Returns the key that plans share below RUN until the first apply makes one of it, and makes it where there is none.
+pub(super) fn share(run_dir: &Path) -> Result<String> {
+    store::make_state_dir(run_dir)?;
+    make(run_dir)
+}
+
+/// Makes the key that plans shared that of the state directory, which has none yet.
+pub(super) fn take_over(state_dir: &Path, run_dir: &Path) -> Result<()> {
+    match (read(state_dir)?, read(run_dir)) {
+        (None, Ok(Some(key))) => store::put(&state_dir.join("key"), key.as_bytes()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether the state directory has a key.
+pub(super) fn is_there(state_dir: &Path) -> bool {
+    matches!(read(state_dir), Ok(Some(_)))
+}
+
 fn read(state_dir: &Path) -> Result<Option<String>> {
     let path = state_dir.join("key");
     let Some(bytes) = store::read_if_there(&path)? else { return Ok(None) };

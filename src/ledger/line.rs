@@ -57,7 +57,7 @@ pub(super) fn is_whole(line: &[u8]) -> bool {
 }
 
 /// Returns the hash by which the next line names a line.
-pub(super) fn hash(line: &[u8]) -> String {
+pub(crate) fn hash(line: &[u8]) -> String {
     let digest = Sha256::digest(line);
     digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a `String` does not fail.

@@ -17,6 +17,7 @@ mod writer;
 
 pub use claims::{ABSENT, State};
 pub use history::{History, NoRun, Run};
+pub(crate) use line::hash;
 pub use lock::{Holder, Lock, LockError};
 pub use recover::Torn;
 pub(crate) use time::as_text as time_as_text;
@@ -48,6 +49,21 @@ impl Ledger {
     pub fn open(state_dir: &Path) -> Result<Self> {
         let (from, bytes) = Checkpoint::resume(state_dir)?;
         Self::replay(from, &bytes, key::read_or_lend(state_dir)?)
+    }
+
+    /// Uses, where the state directory has no key yet, the one that plans share below `run_dir`. Returns whether its digests
+    /// can be compared with those of other runs.
+    pub fn share_key(&mut self, state_dir: &Path, run_dir: &Path) -> bool {
+        if key::is_there(state_dir) {
+            return true;
+        }
+        let shared = key::share(run_dir).map(|key| self.key = key);
+        shared.is_ok()
+    }
+
+    /// Makes the key that plans shared that of the state directory that is locked, where it has none.
+    pub fn take_over_key(lock: &Lock, run_dir: &Path) -> Result<()> {
+        key::take_over(lock.state_dir(), run_dir)
     }
 
     /// Folds in the lines after a checkpoint; of the chain only the last link is looked at, the rest is for `verify`.

@@ -3,9 +3,14 @@ use super::style::{Hue, Style, indented};
 use crate::event::Label;
 use crate::resource::Change;
 
+/// Returns what a change does, to the last digit: two that differ read differently.
+pub(super) fn exactly(change: &Change) -> String {
+    let after = change.after.as_ref().map(|after| format!(" after {after}")).unwrap_or_default();
+    told(&change.field, change.from.as_deref(), change.to.as_deref()) + &after
+}
+
 /// Returns what a change does: `made: 2.39`, `content: 12 B → 30 B`.
 pub(super) fn words(change: &Change) -> String {
-    let field = &change.field;
     let (from, to) = (change.from.as_deref(), change.to.as_deref());
     // Where the size tells the two apart the digests need not.
     let sizes = (from.map(sizes), to.map(sizes));
@@ -13,6 +18,10 @@ pub(super) fn words(change: &Change) -> String {
         (Some(from), Some(to)) if from == to => (change.from.as_deref(), change.to.as_deref()),
         (from, to) => (from.as_deref(), to.as_deref()),
     };
+    told(&change.field, from, to)
+}
+
+fn told(field: &str, from: Option<&str>, to: Option<&str>) -> String {
     match (from, to) {
         (None, Some("")) if field.is_empty() => "made".to_owned(),
         (None, Some(to)) if field.is_empty() => format!("made: {to}"),
@@ -22,7 +31,7 @@ pub(super) fn words(change: &Change) -> String {
         (None, Some(to)) => format!("{field}: {to}"),
         (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
         (Some(from), None) => format!("{field}: {from} → nothing"),
-        (None, None) => field.clone(),
+        (None, None) => field.to_owned(),
     }
 }
 

@@ -140,6 +140,7 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
         | Event::Remark { .. }
         | Event::Held { .. }
         | Event::Orphan { .. }
+        | Event::Unexpected { .. }
         | Event::Asked { .. }
         | Event::Unknown => String::new(),
     }

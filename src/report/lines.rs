@@ -2,7 +2,7 @@
 use super::failure::failed_text;
 use super::plan::Plan;
 use super::style::{Hue, Style, columns, cut};
-use super::{Reporter, change, summary};
+use super::{Reporter, change, summary, unexpected};
 use crate::error::Error;
 use crate::event::{Ended, Envelope, Event, Outcome, Started};
 use crate::id::Id;
@@ -205,6 +205,10 @@ impl<W: Write + Send> Reporter for Lines<W> {
             Event::Warned { text } => {
                 let head = self.style.paint(Hue::Look, "warning:");
                 self.write(&format!("{head} {text}\n"));
+            }
+            Event::Unexpected { expected, planned, differences } => {
+                let text = unexpected::text(expected, planned, differences.as_deref(), self.style);
+                self.write(&text);
             }
             Event::Ended(ended) => self.end(envelope, ended),
             Event::Identified { .. }

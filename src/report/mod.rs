@@ -16,6 +16,7 @@ mod stage;
 mod style;
 mod summary;
 mod table;
+mod unexpected;
 
 pub use bars::{Above, Bars, Terminal};
 pub use catalog::catalog;

@@ -2,8 +2,8 @@
 use super::plan::Labels;
 use crate::event::{Counts, Ended};
 
-/// How many digits of the head are shown; `ledger verify` shows all.
-const HEAD: usize = 16;
+/// How many digits of a head or a digest are shown; `ledger verify` and `--json` show all.
+pub(super) const HEAD: usize = 16;
 
 /// Returns what differs: `3 to change (1 new, 2 drift)`; in a `destroy`, `3 to take away`.
 pub(super) fn differing(command: &str, labels: Labels) -> String {
@@ -60,6 +60,10 @@ pub(super) fn summary(command: &str, run: &str, ended: &Ended, labels: Labels) -
     if !run.is_empty() {
         line.push_str(" · ");
         line.push_str(run);
+    }
+    if let Some(digest) = ended.plan.get(..HEAD).filter(|_| command == "plan") {
+        line.push_str(" · digest ");
+        line.push_str(digest);
     }
     if let Some(head) = ended.head.get(..HEAD) {
         line.push_str(" · head ");

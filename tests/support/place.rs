@@ -27,7 +27,14 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
         let state = self.root().join("state");
-        command.args(arguments).arg("--state-dir").arg(state).current_dir(self.root()).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .arg("--state-dir")
+            .arg(state)
+            .arg("--run-dir")
+            .arg(self.root().join("run"))
+            .current_dir(self.root())
+            .stdin(Stdio::null());
         command.env_remove("NO_COLOR").env("TERM", "xterm");
         command
     }

@@ -1,5 +1,5 @@
 //! A run that changes containers waits for what is at work on them: a run that was killed may have left its tool behind.
-use super::{Session, containers};
+use super::{Session, containers, known};
 use crate::container::driver;
 use crate::error::Error;
 use crate::event::{Event, Sink as _};
@@ -13,7 +13,11 @@ const PATIENCE: Duration = Duration::from_mins(10);
 impl Session {
     /// Waits until nothing is at work any more on the containers of the recipe, and says for what it waits.
     pub(in crate::cli) fn wait_for_others(&self) -> Result<(), Error> {
-        let ids: Vec<u32> = containers(&self.recipe.stages).into_iter().collect();
+        let mut ids = containers(&self.recipe.stages);
+        if self.prune == Some(true) {
+            ids.extend(known(&self.hub));
+        }
+        let ids: Vec<u32> = ids.into_iter().collect();
         if ids.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,126 @@
+//! Approval by digest: what was planned is applied, and nothing else.
+use crate::support::place::{Place, Ran};
+use std::fs;
+
+const FILES: &str = "name = \"web\"\n\
+    [[file]]\npath = \"ROOT/a\"\ncontent = \"a\\n\"\n\
+    [[file]]\npath = \"ROOT/b\"\ncontent = \"b\\n\"\n\
+    [[file]]\npath = \"ROOT/c\"\ncontent = \"c\\n\"\n";
+
+/// Returns the digest that a plan prints.
+fn digest(place: &Place) -> String {
+    let plan = place.command(&["plan", "web.toml"]).output().unwrap();
+    let said = String::from_utf8(plan.stdout).unwrap();
+    let (_, tail) = said.split_once(" · digest ").unwrap_or_else(|| panic!("no digest: {said}"));
+    tail[..16].to_owned()
+}
+
+fn expect(place: &Place, digest: &str) -> Ran {
+    place.run(&["apply", "web.toml", "--expect", digest])
+}
+
+fn there(place: &Place) -> String {
+    ["a", "b", "c"].into_iter().filter(|name| place.root().join(name).exists()).collect()
+}
+
+fn ended(place: &Place, arguments: &[&str]) -> serde_json::Value {
+    let ran = place.run(&[arguments, &["--json"]].concat());
+    serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn an_apply_makes_the_plan_that_was_approved_even_the_first_on_a_host() {
+    let place = Place::new(FILES);
+    let first = digest(&place);
+    assert_eq!(digest(&place), first, "one plan has one digest, before there is a state directory too");
+    assert!(!place.root().join("state").exists());
+    let whole = ended(&place, &["plan", "web.toml"])["plan"].as_str().unwrap().to_owned();
+    assert!(whole.len() == 64 && whole.starts_with(&first));
+    let applied = expect(&place, &first);
+    assert_eq!((applied.code, there(&place).as_str()), (0, "abc"), "{applied:?}");
+    let again = expect(&place, &first);
+    assert_eq!(again.code, 0, "a pipeline may run it again: {again:?}");
+    assert!(again.stdout.contains("not needed any more: nothing differs"), "{again:?}");
+    assert_eq!(ended(&place, &["plan", "web.toml"]).get("plan"), None);
+    fs::write(place.root().join("a"), "A\n").unwrap();
+    let drift = digest(&place);
+    let state = fs::read(place.root().join("state/ledger.jsonl")).unwrap();
+    assert_eq!(expect(&place, &drift).code, 0);
+    assert!(state.len() < fs::read(place.root().join("state/ledger.jsonl")).unwrap().len());
+}
+
+#[test]
+fn what_was_not_expected_is_said_and_nothing_is_changed() {
+    let place = Place::new(FILES);
+    let old = digest(&place);
+    fs::write(place.root().join("a"), "a\n").unwrap();
+    place.recipe(&FILES.replace("b\\n", "B\\n").replace("ROOT/c", "ROOT/d"));
+    let refused = expect(&place, &old);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    for said in [
+        "; nothing was changed\n  - host/file:ROOT/a  planned no more: made: file, 2 B ",
+        "  ~ host/file:ROOT/b  expected: made: file, 2 B ",
+        "  - host/file:ROOT/c  planned no more: made: file, 2 B ",
+        "  + host/file:ROOT/d  not expected: made: file, 2 B ",
+    ] {
+        assert!(refused.stdout.contains(said), "{said}: {}", refused.stdout);
+    }
+    assert!(refused.stdout.contains("applied: 0 changed"), "{refused:?}");
+    assert_eq!(there(&place), "a");
+    assert_eq!(expect(&place, &digest(&place)).code, 0, "the new one is approved");
+}
+
+#[test]
+fn the_json_of_a_refusal_has_both_digests_and_the_differences() {
+    let place = Place::new(FILES);
+    let old = digest(&place);
+    fs::write(place.root().join("c"), "c\n").unwrap();
+    let new = digest(&place);
+    let ran = place.run(&["apply", "web.toml", "--expect", &old, "--json"]);
+    let events: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = events.iter().find(|event| event["event"] == "unexpected").unwrap();
+    assert_eq!(told["expected"], old);
+    assert!(told["planned"].as_str().unwrap().starts_with(&new));
+    let differences = told["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{told}");
+    assert_eq!(differences[0]["id"].as_str().unwrap().rsplit('/').next(), Some("c"));
+    assert_eq!(differences[0].get("planned"), None);
+    assert_eq!(events.last().unwrap()["exit"], 4);
+}
+
+#[test]
+fn an_approval_of_another_machine_is_refused_and_says_so() {
+    let place = Place::new(FILES);
+    let refused = expect(&place, "0123456789abcdef");
+    assert_eq!((refused.code, there(&place).as_str()), (4, ""), "{refused:?}");
+    assert!(refused.stdout.contains("what was expected is not known"), "{refused:?}");
+    assert!(refused.stdout.contains("+ host/file:ROOT/a  made"), "the plan is shown: {refused:?}");
+    for slip in ["0123", "not-a-digest-at-all", ""] {
+        let wrong = expect(&place, slip);
+        assert_eq!(wrong.code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_taken_away_is_approved_too() {
+    let place = Place::new(FILES);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    place.recipe(&FILES.replace("ROOT/c", "ROOT/d"));
+    let without = digest(&place);
+    let refused = place.run(&["apply", "web.toml", "--prune", "--expect", &without]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.stdout.contains("  + host/file:ROOT/c  not expected: removed: file, 2 B\n"), "{refused:?}");
+    assert_eq!(there(&place), "abc");
+}
+
+#[test]
+fn so_many_plans_are_kept_and_no_more() {
+    let place = Place::new(FILES);
+    let old = digest(&place);
+    for number in 0..33 {
+        place.recipe(&FILES.replace("ROOT/a", &format!("ROOT/{number}")));
+        digest(&place);
+    }
+    assert_eq!(fs::read_dir(place.root().join("run/plans")).unwrap().count(), 32);
+    assert!(expect(&place, &old).stdout.contains("what was expected is not known"), "the oldest went");
+}
