@@ -18,6 +18,7 @@ mod documents;
 mod history;
 mod import;
 mod kinds;
+mod labels;
 mod ledger;
 mod ledger_on_disk;
 mod ledger_properties;
