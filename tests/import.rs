@@ -226,6 +226,7 @@ fn what_is_no_container_to_take_over_is_refused_by_import_and_plan() {
         ("/etc/pve/lxc/202.conf", rest, "nothing", "its recipe names no `template` and no `clone`"),
     ] {
         let machine = with(&[("/usr/sbin/pct", ""), ("/proc/sys/kernel/hostname", "pve1\n"), (path, conf)]);
+        machine.dir("/etc/pve/lxc");
         match import(&machine, 201) {
             Err(said) => assert!(!import_says.is_empty() && said.contains(import_says), "{path}: {said}"),
             Ok(imported) => assert!(import_says.is_empty(), "{path}: {imported:?}"),

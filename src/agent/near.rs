@@ -50,7 +50,7 @@ impl Agent {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
-            .attempt(attempt)?;
+            .map_err(|error| could_not_start(program, &error).during(attempt()))?;
         let piped = || Error::new(attempt()).reason("no pipe");
         let orders = child.stdin.take().ok_or_else(piped)?;
         let answers = BufReader::new(child.stdout.take().ok_or_else(piped)?);
@@ -111,6 +111,11 @@ impl Agent {
                 None => return Err(self.lost("it ended before its job was done")),
             }
         }
+    }
+
+    /// Returns whether what runs it has ended, whatever it was about to do.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     fn itself(&self) -> Id {
@@ -177,4 +182,10 @@ impl Agent {
         drop(orders);
         drop(child.wait());
     }
+}
+
+/// Returns the error of a program that leads into a machine.
+fn could_not_start(program: &str, error: &std::io::Error) -> Error {
+    let error = Error::new(format!("running `{program}`")).because(error);
+    error.remedy(format!("see whether `{program}` is installed, then run again"))
 }

@@ -1,4 +1,5 @@
 //! What a recipe may know of the host: `host.hostname`, `arch`, `cores`, `memory`, `os`, `driver`.
+use crate::container::driver;
 use crate::recipe::HostFacts;
 use crate::system::System;
 use std::path::Path;
@@ -12,14 +13,13 @@ pub(super) fn read(sys: &dyn System) -> HostFacts {
     let release = text("/etc/os-release");
     let os = [field(&release, "ID="), field(&release, "VERSION_ID=")].map(|value| value.trim_matches('"')).join("-");
     let kibibytes: u64 = field(&text("/proc/meminfo"), "MemTotal:").trim().trim_end_matches(" kB").parse().unwrap_or(0);
-    let proxmox = sys.lstat(Path::new("/usr/sbin/pct")).is_ok_and(|found| found.is_some());
     HostFacts {
         hostname,
         arch: std::env::consts::ARCH.to_owned(),
         cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         memory: kibibytes * 1024,
         os,
-        driver: if proxmox { "pct" } else { "lxc" }.to_owned(),
+        driver: driver(sys).map_or_else(|_| String::new(), |driver| driver.name().to_owned()),
     }
 }
 

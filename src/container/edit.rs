@@ -67,6 +67,9 @@ impl Edit {
     }
 }
 
+/// So much more is the same size of a disk: storages round up, and one whose growing was cut off grows a little more.
+const ROUNDED: u64 = 16 << 20;
+
 /// Returns what leads from what was found to what is asked. What is fixed when a container is made is not among it, nor
 /// a disk that would have to shrink: see `fixed`.
 pub fn edits(asked: &Settings, found: &Found) -> Vec<Edit> {
@@ -124,7 +127,7 @@ pub fn fixed(asked: &Settings, is: &Settings) -> Vec<Changed> {
     add("unprivileged", asked.unprivileged.map(shown), is.unprivileged.map(shown));
     add("template", asked.template.clone(), is.template.clone());
     add("storage", asked.storage.clone(), is.storage.clone());
-    if asked.disk < is.disk {
+    if asked.disk.zip(is.disk).is_some_and(|(asked, is)| is.0 > asked.0.saturating_add(ROUNDED)) {
         add("disk", asked.disk.map(|disk| disk.to_string()), is.disk.map(|disk| disk.to_string()));
     }
     changes

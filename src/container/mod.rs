@@ -23,8 +23,11 @@ pub trait Driver: Send + Sync {
     /// Returns its name: `lxc` or `pct`.
     fn name(&self) -> &'static str;
 
-    /// Returns the programs without which it can do nothing, as absolute paths.
+    /// Returns the programs without which it can change nothing, as absolute paths.
     fn programs(&self) -> &'static [&'static str];
+
+    /// Returns the package that brings them.
+    fn package(&self) -> &'static str;
 
     /// Returns what there is under this id, from files alone.
     fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>>;
@@ -171,8 +174,13 @@ pub struct Owed {
     pub active: Option<String>,
 }
 
-/// Returns the driver of this machine: Proxmox's tool where there is one, else plain LXC.
+/// Returns the driver of this machine: that of Proxmox on a node of it, else plain LXC.
 pub fn driver(sys: &dyn System) -> Result<&'static dyn Driver> {
-    let proxmox = sys.lstat(Path::new(pct::PCT)).attempt(|| format!("reading `{}`", pct::PCT))?.is_some();
-    if proxmox { Ok(&pct::Pct) } else { Ok(&lxc::Lxc) }
+    // A node stays one whose tool is gone: its containers are not plain LXC's.
+    for mark in [pct::PCT, pct::CLUSTER] {
+        if sys.lstat(Path::new(mark)).attempt(|| format!("reading `{mark}`"))?.is_some() {
+            return Ok(&pct::Pct);
+        }
+    }
+    Ok(&lxc::Lxc)
 }

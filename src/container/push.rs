@@ -50,10 +50,14 @@ pub fn push(sys: &dyn System, driver: &dyn Driver, id: u32, binary: &Binary) -> 
         .remedy("see whether the container runs and has space left"))
 }
 
-/// Arguments: directory, fallback, hash; the binary on stdin. The digest is checked before the name is given.
+/// Arguments: directory, fallback, hash; the binary on stdin. The digest is checked before the name is given. However it
+/// ends, it leaves no temporary; only one that was killed does, for the next one.
 const SCRIPT: &str = r#"
 set -e
 umask 022
+dir=$1 fallback=$2
+trap 'rm -f "$dir/.new.$$" "$fallback/.new.$$"' EXIT
+trap 'exit 1' HUP INT TERM
 put() {
     mkdir -p "$1"
     cat >"$1/.new.$$"

@@ -118,15 +118,13 @@ impl Visit<'_> {
         }
     }
 
-    /// What was to be made and still is not there is not ours.
+    /// What was to be made and still is not there is not ours. What would have to be taken away first is there.
     fn unmake(&self, last: &Plan<'_>, made: &[Change]) -> Result<()> {
-        let still: BTreeSet<&str> = last
-            .steps
-            .iter()
-            .flat_map(|step| &step.changes)
-            .filter(|change| change.makes())
-            .map(|change| change.name.as_str())
-            .collect();
+        let of = |is: fn(&Change) -> bool| -> BTreeSet<&str> {
+            let changes = last.steps.iter().flat_map(|step| &step.changes);
+            changes.filter(|change| is(change)).map(|change| change.name.as_str()).collect()
+        };
+        let still = &of(Change::makes) - &of(Change::removes);
         let tried = |id: &&Id| made.iter().any(|change| change.makes() && change.name == id.name);
         let ids: Vec<Id> =
             self.ids.iter().filter(|id| still.contains(id.name.as_str())).filter(tried).cloned().collect();

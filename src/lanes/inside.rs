@@ -1,7 +1,8 @@
 //! What a lane does inside a container: the agent, once there is one to talk to, and what is said where there is none.
+use super::progress::Progress;
 use super::{Fleet, Pass};
 use crate::agent::{Agent, Job, Launch};
-use crate::container::{Driver, What, push};
+use crate::container::{Driver, Found, What, push};
 use crate::engine::{Course, Mode, Tally, converge};
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome, Sink};
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 /// How long a container may take from its start to its address and route.
 const BOOT: Duration = Duration::from_mins(1);
+/// How long one that goes down is waited for, to say what became of it.
+const DOWN: Duration = Duration::from_secs(10);
 
 impl Fleet<'_> {
     /// Converges a segment of a lane inside a container.
@@ -34,8 +37,10 @@ impl Fleet<'_> {
         if (pass.destroy && self.goes_whole(id)) || !self.is_asked(items) {
             return Ok(Tally::default());
         }
-        let identity = driver.identity(self.sys, id)?;
-        let found = driver.found(self.sys, id)?;
+        let (identity, found) = match self.look(driver, id) {
+            Ok(is) => is,
+            Err(error) => return fail_all(items, &error, course, sink),
+        };
         let running = found.as_ref().is_some_and(|found| found.running);
         let sealed = found.is_some_and(|found| found.what == What::Template);
         // One that runs and is not to be touched; one that a later run will find made anew.
@@ -57,12 +62,12 @@ impl Fleet<'_> {
         }
         let known = (self.known)(machine, identity.as_deref());
         let agent = self.agents().remove(&id);
+        // Somebody may have restarted the container since.
+        let agent = agent.and_then(|mut agent| (!agent.has_ended()).then_some(agent));
+        let agent = agent.map_or_else(|| self.launch(driver, id, course.changed, sink), Ok);
         let mut agent = match agent {
-            Some(agent) => agent,
-            None => match self.launch(driver, id, course.changed, sink) {
-                Ok(agent) => agent,
-                Err(error) => return fail_all(items, &error, course, sink),
-            },
+            Ok(agent) => agent,
+            Err(error) => return fail_all(items, &self.became(driver, id, error), course, sink),
         };
         let fresh = !seen.contains(&id);
         let job = Job {
@@ -75,9 +80,14 @@ impl Fleet<'_> {
             changed: course.changed,
             items: items.iter().map(|item| item.job.clone()).collect(),
         };
-        let report = match agent.work(job, sink) {
+        let progress = Progress::new(sink);
+        let report = match agent.work(job, &progress) {
             Ok(report) => report,
-            Err(error) => return fail_all(items, &error, course, sink),
+            Err(error) => {
+                let (mut tally, rest) = progress.rest(items);
+                tally.add(fail_all(rest, &self.became(driver, id, error), course, sink)?);
+                return Ok(tally);
+            }
         };
         seen.push(id);
         self.agents().insert(id, agent);
@@ -86,6 +96,27 @@ impl Fleet<'_> {
         course.failed = course.failed.take().or(report.failed);
         course.stopped = course.stopped.take().or(report.stopped);
         Ok(report.tally)
+    }
+
+    /// Returns what tells a container from another one of its id, and what there is.
+    fn look(&self, driver: &dyn Driver, id: u32) -> Result<(Option<String>, Option<Found>)> {
+        Ok((driver.identity(self.sys, id)?, driver.found(self.sys, id)?))
+    }
+
+    /// Adds to the failure of work in a container what became of that container meanwhile.
+    fn became(&self, driver: &dyn Driver, id: u32, error: Error) -> Error {
+        // One that goes down seems to run for a moment.
+        if driver.ready(self.sys, id, DOWN).is_ok() {
+            return error;
+        }
+        self.sys.facts().forget();
+        let (why, next) = match driver.found(self.sys, id) {
+            Ok(Some(Found { running: true, .. })) | Err(_) => return error,
+            Ok(Some(_)) => ("was stopped", "started"),
+            Ok(None) => ("was taken away", "made anew"),
+        };
+        let remedy = format!("run the same command again: it is {next} if the recipe has it, else do that first");
+        error.reason(format!("container {id} {why} meanwhile")).remedy(remedy)
     }
 
     /// A container that is not there, does not run, or is not to be touched.

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::event::{Ended, Envelope, Event, Outcome, Started};
 use crate::id::Id;
 use crate::ledger::parse_rfc3339;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -29,8 +29,8 @@ pub struct Lines<W> {
     /// When each id was last looked at.
     since: HashMap<Id, SystemTime>,
     failures: Vec<(Vec<Id>, Error)>,
-    /// How many were not tried, by the reason.
-    skipped: BTreeMap<String, usize>,
+    /// What was not tried, by the reason.
+    skipped: BTreeMap<String, BTreeSet<Id>>,
     lane_width: usize,
 }
 
@@ -93,7 +93,9 @@ impl<W: Write + Send> Lines<W> {
                 Phase::Changing if !self.plan.says_waiting(id) => self.later.take(envelope),
                 Phase::Changing => {}
             },
-            Outcome::Skipped { because } => *self.skipped.entry(because.clone()).or_default() += 1,
+            Outcome::Skipped { because } => {
+                self.skipped.entry(because.clone()).or_default().insert(id.clone());
+            }
             Outcome::InSync if id.kind == "test" && (is_test_run || self.style.verbose) => {
                 let elapsed = self.elapsed(envelope, id);
                 self.line(envelope, Hue::Good, "passed", id, &elapsed);
@@ -133,7 +135,8 @@ impl<W: Write + Send> Lines<W> {
         }
         text.push_str(&self.later.text(self.style));
         for (ids, error) in &self.failures {
-            let untried = ids.iter().filter_map(|id| self.skipped.get(&format!("{id} failed"))).sum();
+            let untried = ids.iter().filter_map(|id| self.skipped.get(&format!("{id} failed")));
+            let untried = untried.map(BTreeSet::len).sum();
             text.push_str(&failed_text(&named(ids), error, untried, self.style));
         }
         text.push_str(&summary::summary(&command, &envelope.run, ended, self.plan.labels()));

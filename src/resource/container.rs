@@ -34,7 +34,7 @@ impl Resource for Container {
         let driver = driver(sys)?;
         let view = View { asked: self, settings: self.settings(), driver, ask, sys, name: self.id.to_string() };
         let found = driver.found(sys, self.id.0)?;
-        match (ask.want, found) {
+        let plan = match (ask.want, found) {
             (_, Some(Found { what: What::Machine, .. })) => Err(view.taken("it is the id of a virtual machine")),
             (_, Some(Found { what: What::Elsewhere(node), .. })) => {
                 Err(view.taken(&format!("it is the id of something on the node `{node}`")))
@@ -46,7 +46,11 @@ impl Resource for Container {
             (Want::Present, Some(found)) if found.what == What::Half => view.half_made(),
             (Want::Present, Some(found)) if found.what == What::Template => view.sealed(&found),
             (Want::Present, Some(found)) => view.present(&found),
+        }?;
+        if !plan.steps.is_empty() {
+            view.needs_tools(&mut Needs::default())?;
         }
+        Ok(plan)
     }
 }
 
@@ -93,9 +97,7 @@ impl<'a> View<'a, '_> {
     /// One that is not there, or only half. `before` has what a new one takes over.
     fn made(&self, before: &Settings) -> Result<Plan<'a>> {
         let mut needs = Needs::default();
-        for program in self.driver.programs() {
-            needs.program(program, self.ask, self.sys)?;
-        }
+        self.needs_tools(&mut needs)?;
         let (origin, fetched) = self.origin(&mut needs)?;
         self.needs_room(&mut needs, origin)?;
         self.needs_to_start(&mut needs)?;
@@ -152,9 +154,8 @@ impl<'a> View<'a, '_> {
     fn half_made(&self) -> Result<Plan<'a>> {
         let adopted = self.ask.allows(&self.ask.known.allowed.adopt, &self.name);
         if self.is_ours() || adopted {
-            let mut plan = self.made(&Settings::default())?;
-            plan.remarks.push(self.remark("a killed run left it half made: that is taken away first"));
-            return Ok(plan);
+            let half = Change::removed(&self.name, "what a killed run left half made");
+            return Ok(self.anew(vec![half], self.made(&Settings::default())?));
         }
         let remedy = format!("to take it away and make it anew, run again with `--adopt {}`", self.name);
         let waiting = self.wait("a killed run of somebody else left it half made", Some(remedy), self.machine());
@@ -310,15 +311,18 @@ impl<'a> View<'a, '_> {
             let waiting = self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new());
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
         }
-        let mut plan = self.made(&found.settings)?;
-        if plan.steps.is_empty() {
-            return Ok(plan);
-        }
-        let (id, driver) = (self.id(), self.driver);
         let shown = |c: &container::Changed| Change::field(&self.name, &c.field, c.from.clone(), Some(c.to.clone()));
         let mut changes = vec![Change::removed(&self.name, "the container with all that is in it")];
         changes.extend(fixed.iter().map(shown));
-        plan.steps.insert(0, Step::new(changes, move |sys| driver.vacate(sys, id)));
-        Ok(plan)
+        Ok(self.anew(changes, self.made(&found.settings)?))
+    }
+
+    /// Puts the taking away of what is there in front of the making.
+    fn anew(&self, going: Vec<Change>, mut made: Plan<'a>) -> Plan<'a> {
+        let (id, driver) = (self.id(), self.driver);
+        if !made.steps.is_empty() {
+            made.steps.insert(0, Step::new(going, move |sys| driver.vacate(sys, id)));
+        }
+        made
     }
 }

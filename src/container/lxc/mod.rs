@@ -48,7 +48,11 @@ impl Driver for Lxc {
     }
 
     fn programs(&self) -> &'static [&'static str] {
-        &["/usr/bin/lxc-start", "/usr/bin/lxc-usernsexec"]
+        &["/usr/bin/lxc-start", "/usr/bin/lxc-usernsexec", "/usr/bin/lxc-attach"]
+    }
+
+    fn package(&self) -> &'static str {
+        "lxc"
     }
 
     fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>> {

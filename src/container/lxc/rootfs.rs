@@ -36,9 +36,11 @@ impl Rootfs {
             ["tar", "-xpf", "-", "-C", &target, compression, "--numeric-owner", "--anchored", "--exclude=./dev/*"];
         // Opened by root: with shifted ids it may be out of reach.
         let open = ["sh", "-c", "exec \"$@\" <\"$0\"", &template].map(str::to_owned);
-        let command = Command::new(open.into_iter().chain(self.shifted(&tar))).timeout(timeout);
-        sys.run(&command).and_then(|output| output.success(&command)).map_err(|error| {
-            error.during(format!("unpacking `{template}`")).remedy("remove the template if it is broken, and run again")
+        let command = Command::new(open.into_iter().chain(shifted(self.unprivileged, &tar))).timeout(timeout);
+        to_its_end(sys, &command).map_err(|error| {
+            let remedy = error.remedy.clone();
+            let remedy = remedy.unwrap_or_else(|| "remove the template if it is broken, and run again".to_owned());
+            error.during(format!("unpacking `{template}`")).remedy(remedy)
         })?;
         let proof = self.path.join("etc");
         match sys.lstat(&proof) {
@@ -130,27 +132,39 @@ impl Rootfs {
 
     /// Runs a program of the container: attached where it runs, else below its root with its ids.
     fn inside(&self, sys: &dyn System, running: bool, argv: &[&str], stdin: &str) -> Result<()> {
-        let argv = if running {
-            attach(self.id, argv)
-        } else {
-            let target = self.path.to_string_lossy();
-            self.shifted(&[&["chroot", &target], argv].concat())
-        };
-        let command = Command::new(argv).stdin(stdin).timeout(SHORT);
-        sys.run(&command)?.success(&command).map(drop)
-    }
-
-    fn shifted(&self, argv: &[&str]) -> Vec<String> {
-        shifted(self.unprivileged, argv)
+        if running {
+            let command = Command::new(attach(self.id, argv)).stdin(stdin).timeout(SHORT);
+            return sys.run(&command)?.success(&command).map(drop);
+        }
+        let target = self.path.to_string_lossy();
+        let argv = shifted(self.unprivileged, &[&["chroot", &target], argv].concat());
+        to_its_end(sys, &Command::new(argv).stdin(stdin).timeout(SHORT))
     }
 }
 
-/// Returns the argv that runs `argv` with the ids of a container.
+/// What a program says last that came to its end: `lxc-usernsexec` succeeds where a signal ended what it runs.
+const END: &str = "this was all";
+
+/// Returns the argv that runs `argv` with the ids of a container, for `to_its_end`.
 pub(in crate::container) fn shifted(unprivileged: bool, argv: &[&str]) -> Vec<String> {
     let maps = [format!("u:0:{SHIFT}:{IDS}"), format!("g:0:{SHIFT}:{IDS}")];
     let user: &[&str] = &["lxc-usernsexec", "-m", &maps[0], "-m", &maps[1], "--"];
     let user = if unprivileged { user } else { &[] };
-    user.iter().chain(argv).map(|part| (*part).to_owned()).collect()
+    let script = format!("\"$@\" && echo {END}");
+    let said: &[&str] = &["sh", "-c", &script, "sh"];
+    user.iter().chain(said).chain(argv).map(|part| (*part).to_owned()).collect()
+}
+
+/// Runs what `shifted` returned; it must succeed, and come to its end.
+pub(in crate::container) fn to_its_end(sys: &dyn System, command: &Command) -> Result<()> {
+    let output = sys.run(command)?.success(command)?;
+    if output.text().trim_end().ends_with(END) {
+        return Ok(());
+    }
+    Err(Error::new(format!("running `{}`", command.shown()))
+        .reason("it was ended before it was done")
+        .output(&String::from_utf8_lossy(&output.stderr))
+        .remedy("run the same command again: what was cut off is done anew"))
 }
 
 /// Changes what a setting means to the files inside.

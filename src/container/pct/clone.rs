@@ -1,8 +1,9 @@
 //! Cloning on Proxmox: `pct clone` copies the base with its configuration, of which nothing but the files is to stay.
 use super::conf::Conf;
+use super::grow::grow;
 use super::tool::pct;
 use super::{CALL, cluster, known_conf, read, recover, write};
-use crate::container::lxc::rootfs::shifted;
+use crate::container::lxc::rootfs::{shifted, to_its_end};
 use crate::container::renew::{FORGET, KEYS};
 use crate::container::{Found, Set, Settings, edits};
 use crate::error::{Attempt as _, Error, Result};
@@ -86,11 +87,7 @@ fn configure(sys: &dyn System, id: u32, settings: &Settings) -> Result<()> {
     if argv.len() > 2 {
         pct(sys, argv, CALL)?;
     }
-    if let Some(size) = size {
-        let size = format!("{}M", write::mebibytes("disk", size)?);
-        pct(sys, ["resize".to_owned(), id.to_string(), "rootfs".to_owned(), size], CALL)?;
-    }
-    Ok(())
+    size.map_or(Ok(()), |size| grow(sys, id, size))
 }
 
 /// Neither can be deleted, and both are asked of every container.
@@ -110,10 +107,9 @@ fn renew(sys: &dyn System, id: u32, settings: &Settings) -> Result<()> {
     let hostname = settings.hostname.as_deref().unwrap_or("localhost");
     let inside = |script: &str| {
         let argv = ["chroot", &rootfs, "sh", "-c", script, "sh", hostname];
-        let command = Command::new(shifted(settings.unprivileged != Some(false), &argv)).timeout(CALL);
-        sys.run(&command).and_then(|output| output.success(&command))
+        to_its_end(sys, &Command::new(shifted(settings.unprivileged != Some(false), &argv)).timeout(CALL))
     };
-    let renewed = inside(FORGET).and_then(|_| inside(KEYS));
+    let renewed = inside(FORGET).and_then(|()| inside(KEYS));
     pct(sys, ["unmount".to_owned(), id.to_string()], CALL)?;
-    renewed.map(drop)
+    renewed
 }

@@ -4,7 +4,9 @@ mod busy;
 mod clone;
 mod cluster;
 mod conf;
+mod grow;
 mod index;
+mod mounts;
 mod read;
 mod recover;
 mod room;
@@ -15,9 +17,9 @@ mod write;
 use super::lxc::{attach, enter, host::text, ready::not_ready, state};
 use super::template::Offer;
 use super::{Driver, Edit, Effect, Found, Owed, Room, Set, Settings, What, edits};
-use crate::error::{Error, Result};
+use crate::error::{Attempt as _, Error, Result};
 use crate::field::Size;
-use crate::system::{Bind, System, state as stamps};
+use crate::system::{System, state as stamps};
 use conf::Conf;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +31,10 @@ pub struct Pct;
 
 /// Where Proxmox has its tool.
 pub(super) const PCT: &str = "/usr/sbin/pct";
+/// Where it mounts the files of its cluster.
+pub(super) const CLUSTER: &str = "/etc/pve";
+/// Where the files of this node's containers are among them.
+const CONTAINERS: &str = "/etc/pve/lxc";
 
 /// How long a container has to shut down.
 const SHUTDOWN: Duration = Duration::from_mins(1);
@@ -42,6 +48,10 @@ impl Driver for Pct {
 
     fn programs(&self) -> &'static [&'static str] {
         &[PCT, "/usr/bin/lxc-attach"]
+    }
+
+    fn package(&self) -> &'static str {
+        "pve-container"
     }
 
     fn found(&self, sys: &dyn System, id: u32) -> Result<Option<Found>> {
@@ -130,18 +140,16 @@ impl Driver for Pct {
         let mut argv = vec!["set".to_owned(), id.to_string()];
         let least = argv.len();
         for edit in edits {
-            match &edit.set {
-                Set::Mount(mount) if is_only_gone(edit, found) => {
-                    let pid = state::first_process(sys, id)?.ok_or_else(|| no_process(id))?;
-                    let (source, target) = (Path::new(&mount.source), Path::new(&mount.target));
-                    sys.bind_into(&Bind { pid, source, target, read_only: mount.read_only })?;
-                }
-                set => {
-                    if let Some((option, value)) = write::argument(&conf, set)? {
-                        conf.pending.insert(option.trim_start_matches("--").to_owned(), value.clone());
-                        argv.extend([option, value]);
-                    }
-                }
+            if let Some(mount) = mounts::only_gone(edit, found) {
+                mounts::restore(sys, id, mount)?;
+                continue;
+            }
+            if let Set::Mount(mount) = &edit.set {
+                mounts::take_back(sys, id, mount, found)?;
+            }
+            if let Some((option, value)) = write::argument(&conf, &edit.set)? {
+                conf.pending.insert(option.trim_start_matches("--").to_owned(), value.clone());
+                argv.extend([option, value]);
             }
         }
         if argv.len() > least {
@@ -150,10 +158,7 @@ impl Driver for Pct {
         for edit in edits {
             match &edit.set {
                 Set::Hostname(_) => owe_hostname(sys, id, edit)?,
-                Set::Disk(size) => {
-                    let size = format!("{}M", write::mebibytes("disk", *size)?);
-                    pct(sys, ["resize".to_owned(), id.to_string(), "rootfs".to_owned(), size], CALL)?;
-                }
+                Set::Disk(size) => grow::grow(sys, id, *size)?,
                 _ => {}
             }
         }
@@ -221,7 +226,9 @@ impl Driver for Pct {
     fn identity(&self, sys: &dyn System, id: u32) -> Result<Option<String>> {
         let Some(conf) = read_conf(sys, id)? else { return Ok(None) };
         let mac = read::settings(&conf).nets.into_iter().find_map(|net| net.mac);
-        Ok(mac.or_else(|| conf.now.get("rootfs").cloned()))
+        // Its disk without the size, which grows.
+        let disk = || conf.now.get("rootfs")?.split(',').next().map(str::to_owned);
+        Ok(mac.or_else(disk))
     }
 
     fn limits(&self, _sys: &dyn System, _settings: &Settings) -> Vec<String> {
@@ -251,25 +258,26 @@ impl Driver for Pct {
 
 /// Returns the path of a container's file.
 fn conf_path(id: u32) -> String {
-    format!("/etc/pve/lxc/{id}.conf")
+    format!("{CONTAINERS}/{id}.conf")
 }
 
 fn read_conf(sys: &dyn System, id: u32) -> Result<Option<Conf>> {
-    Ok(text(sys, &conf_path(id))?.map(|text| Conf::parse(&text)))
+    if let Some(text) = text(sys, &conf_path(id))? {
+        return Ok(Some(Conf::parse(&text)));
+    }
+    // Without the files of the cluster no container would seem to be there.
+    let attempt = || format!("reading `{CONTAINERS}`");
+    if sys.lstat(Path::new(CONTAINERS)).attempt(attempt)?.is_some() {
+        return Ok(None);
+    }
+    Err(Error::new(attempt())
+        .reason("it is not there, though this is a node of Proxmox VE: the files of its cluster are not mounted")
+        .remedy("see `systemctl status pve-cluster`, then run again"))
 }
 
 fn known_conf(sys: &dyn System, id: u32) -> Result<Conf> {
     let gone = || Error::new(format!("reading `{}`", conf_path(id))).reason("there is no such container");
     read_conf(sys, id)?.ok_or_else(gone)
-}
-
-fn no_process(id: u32) -> Error {
-    Error::new(format!("mounting in container {id}")).reason("its first process can't be found")
-}
-
-/// Returns whether a mount is written as asked and was taken away inside: `pct` would find nothing to do.
-fn is_only_gone(edit: &Edit, found: &Found) -> bool {
-    matches!(&edit.set, Set::Mount(mount) if found.running && found.settings.mounts.contains(mount))
 }
 
 /// A new host name is in the file at once and in effect after a restart: the stamp keeps the old one and the start that has it.

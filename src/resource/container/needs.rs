@@ -25,6 +25,17 @@ impl View<'_, '_> {
         }
     }
 
+    pub(super) fn needs_tools(&self, needs: &mut Needs) -> Result<()> {
+        let package = self.driver.package();
+        self.driver.programs().iter().try_for_each(|program| {
+            self.needs_path(needs, PathBuf::from(program), || {
+                Error::new(format!("looking for the program `{program}`"))
+                    .reason(format!("it is not there, and container {} can't be changed without it", self.name))
+                    .remedy(format!("install the package {package}, or put a [[package]] with it before this"))
+            })
+        })
+    }
+
     pub(super) fn needs_to_start(&self, needs: &mut Needs) -> Result<()> {
         let bridges = self.settings.nets.iter().filter_map(|net| net.bridge.as_deref());
         bridges.into_iter().try_for_each(|bridge| self.needs_bridge(needs, bridge))?;

@@ -76,6 +76,16 @@ pub fn sh(machine: &FakeMachine, command: &Command) -> Output {
         let Ok(stdin) = machine.disk().read(Path::new(file)) else { return refuse(2, "sh: cannot open it\n") };
         return program(machine, &Command { argv: command.argv[4..].to_vec(), stdin, ..command.clone() });
     }
+    if let [_, _, script, _, name, ..] = command.argv.as_slice()
+        && let Some(words) = script.strip_prefix("\"$@\" && echo ")
+        && let Some((_, program)) = PROGRAMS.iter().find(|(known, _)| known == name)
+    {
+        let mut output = program(machine, &Command { argv: command.argv[4..].to_vec(), ..command.clone() });
+        if output.code == 0 {
+            output.stdout.extend(format!("{words}\n").into_bytes());
+        }
+        return output;
+    }
     if let [_, _, script] = command.argv.as_slice()
         && let Some((word, file)) = script.strip_prefix("echo ").and_then(|script| script.split_once(" >"))
     {

@@ -1,6 +1,6 @@
 //! LXC's programs: a container runs while its command socket is in /proc/net/unix, and its first process has the mounts that
 //! its configuration names.
-use super::{FakeMachine, answer, refuse};
+use super::{FakeMachine, PROGRAMS, answer, refuse};
 use provision::system::{Command, Output};
 use std::path::Path;
 
@@ -85,10 +85,18 @@ pub fn attach(machine: &FakeMachine, command: &Command) -> Output {
     inside(machine, &format!("{LXC}/{id}/rootfs"), after_dashes(command), command)
 }
 
-/// `lxc-usernsexec … -- tar` and `-- chroot DIR PROGRAM`; the same without shifted ids.
+/// `lxc-usernsexec … -- PROGRAM`.
 pub fn usernsexec(machine: &FakeMachine, command: &Command) -> Output {
-    let shifted = command.argv[0] == "lxc-usernsexec";
-    let argv = if shifted { after_dashes(command) } else { command.argv.as_slice() };
+    let argv = after_dashes(command).to_vec();
+    match argv.first().and_then(|name| PROGRAMS.iter().find(|(known, _)| known == name)) {
+        Some((_, program)) => program(machine, &Command { argv, ..command.clone() }),
+        None => refuse(127, "lxc-usernsexec: no such program\n"),
+    }
+}
+
+/// `tar` of a template and `chroot DIR PROGRAM`, with the ids of a container or without.
+pub fn rootfs(machine: &FakeMachine, command: &Command) -> Output {
+    let argv = command.argv.as_slice();
     let next = |flag: &str| argv.iter().position(|part| part == flag).and_then(|at| argv.get(at + 1));
     match argv.first().map(String::as_str) {
         Some("tar") => {
@@ -104,7 +112,7 @@ pub fn usernsexec(machine: &FakeMachine, command: &Command) -> Output {
             answer(0, "")
         }
         Some("chroot") => inside(machine, &argv[1], &argv[2..], command),
-        _ => refuse(127, "lxc-usernsexec: no such program\n"),
+        _ => refuse(127, "no such program\n"),
     }
 }
 

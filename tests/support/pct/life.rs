@@ -3,7 +3,7 @@ use crate::conf::{Conf, DIRECTORY, path};
 use crate::lock::Says;
 use crate::options::{number_of, pairs, take};
 use crate::show::state;
-use crate::{Done, create, lock, refuse, under};
+use crate::{Done, create, lock, pause, refuse, under};
 use std::path::Path;
 
 pub fn list() -> Done {
@@ -57,8 +57,11 @@ fn begin(id: u32, mut conf: Conf) -> Done {
         }
     }
     under::prepare(id, &conf);
+    pause::here("start");
     under::run(&["lxc-start", "-n", &id.to_string()])
-        .or_else(|_| refuse(255, format!("startup for container '{id}' failed")))
+        .or_else(|_| refuse(255, format!("startup for container '{id}' failed")))?;
+    pause::here("started");
+    Ok(())
 }
 
 /// Refuses a `rootfs` that names no volume, but how one would be made.

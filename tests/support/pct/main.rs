@@ -21,6 +21,7 @@ mod disk;
 mod life;
 mod lock;
 mod options;
+mod pause;
 mod pveam;
 mod pvesh;
 mod pvesm;

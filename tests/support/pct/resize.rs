@@ -2,7 +2,7 @@
 use crate::conf::Conf;
 use crate::disk::{bytes, shown};
 use crate::lock::Says;
-use crate::{Done, call, lock, refuse, under, wrong};
+use crate::{Done, call, lock, pause, refuse, under, wrong};
 
 pub fn resize(id: u32, arguments: &[String]) -> Done {
     let usage = call::usage("resize");
@@ -19,8 +19,11 @@ pub fn resize(id: u32, arguments: &[String]) -> Done {
         let missing = |name: &str| format!("\n{name}: property is missing and it is not optional");
         return refuse(255, format!("format error{}{}", missing("volume"), missing("mp")));
     };
-    let (head, is) = volume.rsplit_once("size=").unwrap_or((&volume, "0"));
-    let is = bytes(is).unwrap_or(0);
+    let head = volume.rsplit_once("size=").map_or(volume.as_str(), |(head, _)| head);
+    let name = head.split([':', ',']).nth(1).unwrap_or_default();
+    let path = format!("/var/lib/vz/images/{name}");
+    // The disk counts, not what the file says of it.
+    let is = std::fs::metadata(&path).map_or(0, |image| image.len());
     let to = if grows { is + asked } else { asked };
     if to < is {
         return refuse(255, "unable to shrink disk size");
@@ -28,13 +31,12 @@ pub fn resize(id: u32, arguments: &[String]) -> Done {
     if to == is {
         return refuse(255, "disk is already at specified size");
     }
-    let name = head.split([':', ',']).nth(1).unwrap_or_default();
-    let path = format!("/var/lib/vz/images/{name}");
     let image = std::fs::OpenOptions::new().write(true).open(&path).and_then(|image| image.set_len(to));
     if let Err(error) = image {
         return refuse(255, format!("growing {path} failed: {error}"));
     }
     println!("Image resized.");
+    pause::here("resize");
     if !under::runs(id) {
         for argv in [["e2fsck", "-f", "-y", &path], ["resize2fs", "-f", "-p", &path]] {
             let argv: Vec<&str> =

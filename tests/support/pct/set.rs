@@ -2,7 +2,7 @@
 use crate::conf::{Conf, path};
 use crate::lock::Says;
 use crate::options::{Options, is_known, number_of, parse};
-use crate::{Done, Refusal, call, disk, lock, pvesh, refuse, under, wrong};
+use crate::{Done, Refusal, call, disk, lock, pause, pvesh, refuse, under, wrong};
 
 /// Waits for the container to stop.
 const LATER: [&str; 9] =
@@ -54,6 +54,7 @@ pub fn set(id: u32, arguments: &[String]) -> Done {
         // Nothing is written; what was changed live stays so.
         return wrong(code, &problems, &usage);
     }
+    pause::here("set");
     if !running {
         conf.settle();
     }

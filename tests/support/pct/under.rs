@@ -1,7 +1,7 @@
 //! Plain LXC underneath: what a container's file says, as LXC wants it, and what is changed in one that runs.
 use crate::conf::Conf;
 use crate::options::{number_of, pairs};
-use crate::{Done, Refusal, refuse};
+use crate::{Done, Refusal, pause, refuse};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -85,7 +85,7 @@ fn fed(argv: &[&str], file: &str, limit: Option<u64>) -> Result<(), String> {
         if let Some(limit) = limit {
             std::thread::sleep(std::time::Duration::from_millis((count as u64 * 1000) / (limit << 10)));
         }
-        if matches!(asked_to_end.read_signal(), Ok(Some(_))) {
+        if pause::here_until("unpack", || matches!(asked_to_end.read_signal(), Ok(Some(_)))) {
             drop(input);
             // All of it: what it started writes where nothing may be busy any more.
             let group = Pid::from_raw(child.id().cast_signed());
