@@ -5,6 +5,7 @@ mod clone;
 mod cluster;
 mod conf;
 mod grow;
+mod hostname;
 mod index;
 mod mounts;
 mod read;
@@ -16,11 +17,12 @@ mod write;
 
 use super::lxc::{attach, enter, host::text, ready::not_ready, state};
 use super::template::Offer;
-use super::{Driver, Edit, Effect, Found, Owed, Room, Set, Settings, What, edits};
+use super::{Driver, Edit, Effect, Found, Room, Set, Settings, What, edits};
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::Size;
 use crate::system::{System, state as stamps};
 use conf::Conf;
+use hostname::{owe_hostname, owed_hostname};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tool::pct;
@@ -278,24 +280,6 @@ fn read_conf(sys: &dyn System, id: u32) -> Result<Option<Conf>> {
 fn known_conf(sys: &dyn System, id: u32) -> Result<Conf> {
     let gone = || Error::new(format!("reading `{}`", conf_path(id))).reason("there is no such container");
     read_conf(sys, id)?.ok_or_else(gone)
-}
-
-/// A new host name is in the file at once and in effect after a restart: the stamp keeps the old one and the start that has it.
-fn owe_hostname(sys: &dyn System, id: u32, edit: &Edit) -> Result<()> {
-    let Some(instance) = state::instance(sys, id)? else { return Ok(()) };
-    if owed_hostname(sys, id, &instance)?.is_some() {
-        return Ok(());
-    }
-    let old = edit.changes.first().and_then(|change| change.from.clone()).unwrap_or_default();
-    stamps::set_stamp(sys, "container", &id.to_string(), &format!("{instance} hostname {old}"))
-}
-
-fn owed_hostname(sys: &dyn System, id: u32, instance: &str) -> Result<Option<Owed>> {
-    let Some(stamp) = stamps::stamp(sys, "container", &id.to_string())? else { return Ok(None) };
-    let noted = stamp.strip_prefix(instance).and_then(|rest| rest.strip_prefix(" hostname "));
-    let is = read_conf(sys, id)?.and_then(|conf| conf.next("hostname").map(str::to_owned));
-    let active = noted.filter(|active| is.as_deref() != Some(*active));
-    Ok(active.map(|active| Owed { field: "hostname".to_owned(), active: Some(active.to_owned()) }))
 }
 
 /// Returns a size as `pct create` takes it: GiB, with a fraction where there is one.
