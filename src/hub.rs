@@ -1,5 +1,9 @@
 //! The hub: where the events of all lanes meet. The ledger first, then the reporter.
+mod discreet;
 mod scrub;
+mod token;
+
+pub use discreet::Discreet;
 
 use crate::approval::Changes;
 use crate::engine::Tally;

@@ -83,6 +83,11 @@ fn a_root_with_nothing_but_a_static_busybox_is_enough() {
     assert!(root.path("/srv/web/touched").exists());
     let (code, said) = root.run(&["/provision", "apply", "/web.toml"]);
     assert!(code == Some(0) && said.contains("applied: 0 changed, 4 in sync"), "{said}");
+    let (code, said) = root.run(&["/provision", "report", "--output", "/tmp/report.tar"]);
+    assert_eq!(code, Some(0), "{said}");
+    let unpack = |tar: &str| Command::new("tar").args(["-xOf", tar, "--wildcards", "*/versions.txt"]).output().unwrap();
+    let versions = unpack(root.path("/tmp/report.tar").to_str().unwrap());
+    assert!(String::from_utf8_lossy(&versions.stdout).contains("uname: no such program"), "{versions:?}");
 }
 
 #[test]

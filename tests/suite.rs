@@ -12,6 +12,7 @@ mod agent;
 mod approval;
 mod bars;
 mod begin;
+mod bug_report;
 mod cli;
 mod containers;
 mod documents;

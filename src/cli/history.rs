@@ -67,7 +67,7 @@ impl Args {
         match &self.command {
             None => self.list(&history, global)?,
             Some(Command::Show { reference, lane }) => {
-                let run = history.find(reference).map_err(|why| not_found(reference, &history, why, global))?;
+                let run = find(&history, reference, global)?;
                 let run = run.clone().with(Ledger::printed(&global.state_dir, &run.reference)?);
                 let run = match lane {
                     Some(lane) if !run.lanes().contains(lane.as_str()) => {
@@ -146,6 +146,11 @@ fn line(run: &Run) -> String {
         fields.retain(|_, value| !value.is_null() && *value != json!("") && *value != json!([]));
     }
     format!("{object}\n")
+}
+
+/// Returns the run of a reference.
+pub(super) fn find<'h>(history: &'h History, reference: &str, global: &Global) -> Result<&'h Run, Exit> {
+    history.find(reference).map_err(|why| not_found(reference, history, why, global))
 }
 
 fn not_found(reference: &str, history: &History, why: NoRun, global: &Global) -> Exit {

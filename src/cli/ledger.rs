@@ -3,7 +3,7 @@ use super::Exit;
 use super::options::Global;
 use super::print::print;
 use crate::error::Error;
-use crate::ledger::{Ledger, Verified};
+use crate::ledger::Ledger;
 
 /// Looks at the ledger.
 #[derive(Debug, clap::Subcommand)]
@@ -26,13 +26,7 @@ impl Command {
         if verified.is_broken() {
             return Err(verified.into_reasons(Error::new(format!("verifying `{}`", path.display()))).into());
         }
-        let torn = verified.torn.map_or(String::new(), |torn| {
-            format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)
-        });
-        let files = if verified.files == 1 { String::new() } else { format!(" in {} files", verified.files) };
-        let Verified { lines, head, .. } = verified;
-        let text = format!("{}: {lines} lines{files}, whole{torn}; head {head}\n", path.display());
-        print(&text)?;
+        print(&format!("{}: {}\n", path.display(), verified.sums()))?;
         Ok(0)
     }
 }

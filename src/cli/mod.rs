@@ -19,6 +19,7 @@ mod plan;
 mod print;
 mod prompt;
 mod recipes;
+mod report;
 mod session;
 mod show;
 mod since;
@@ -64,6 +65,7 @@ enum Command {
     Init(init::Args),
     Import(import::Args),
     History(history::Args),
+    Report(report::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
     #[command(hide = true)]
@@ -93,6 +95,7 @@ pub fn main() -> i32 {
         Command::Init(args) => args.run(),
         Command::Import(args) => args.run(&global),
         Command::History(args) => args.run(&global),
+        Command::Report(args) => args.run(&global),
         Command::Ledger(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),
     };

@@ -286,7 +286,8 @@ fn exit_code(counts: Counts, differences: bool) -> i32 {
     }
 }
 
-fn load(
+/// Finds a recipe and loads it; returns as well where it was found.
+pub(super) fn load(
     global: &Global,
     args: &RecipeArgs,
     sys: &Real,

@@ -39,6 +39,9 @@ pub trait Driver: Send + Sync {
     /// killed may have left it at work.
     fn at_work(&self, sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>>;
 
+    /// Returns the file that says how a container is set, for people to read.
+    fn file(&self, id: u32) -> PathBuf;
+
     /// Makes a container from a template, stopped. Cut off anywhere it leaves what `found` calls `What::Unfinished`.
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()>;
 

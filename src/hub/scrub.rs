@@ -165,17 +165,28 @@ impl Scrub {
         self.clean(text, true, LONG);
     }
 
+    /// Returns a text of any length, with its lines, without secrets and without what steers a terminal.
+    pub(super) fn without(&self, text: &str) -> String {
+        let mut shown = plain(text, true).into_owned();
+        self.hide(&mut shown);
+        shown
+    }
+
+    fn hide(&self, text: &mut String) {
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), "(secret)");
+            }
+        }
+    }
+
     /// First what a terminal would not show, which could hide a secret in pieces; then secrets; then the length, which could
     /// leave half of one.
     fn clean(&self, text: &mut String, lines: bool, most: usize) {
         if let Cow::Owned(plain) = plain(text, lines) {
             *text = plain;
         }
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), "(secret)");
-            }
-        }
+        self.hide(text);
         if text.len() > most {
             let end = text.floor_char_boundary(most);
             text.truncate(end);

@@ -295,6 +295,11 @@ impl State {
         }
     }
 
+    /// Returns the machines that are known.
+    pub fn machines(&self) -> impl Iterator<Item = Machine> {
+        self.identities.keys().copied()
+    }
+
     /// Returns the identity to which the claims on a machine are bound.
     pub fn identity(&self, machine: Machine) -> Option<&str> {
         self.identities.get(&machine).map(String::as_str)

@@ -69,6 +69,15 @@ impl Verified {
         !self.breaks.is_empty() || self.misled
     }
 
+    /// Returns how long a chain that is not broken is, and its head.
+    pub fn sums(&self) -> String {
+        let torn = self.torn.map_or(String::new(), |torn| {
+            format!("; {} bytes of a line that a killed run left at its end are cut off by the next run", torn.bytes)
+        });
+        let files = if self.files == 1 { String::new() } else { format!(" in {} files", self.files) };
+        format!("{} lines{files}, whole{torn}; head {}", self.lines, self.head)
+    }
+
     /// Adds what is broken, and what to do, to an error.
     #[must_use]
     pub fn into_reasons(self, error: Error) -> Error {

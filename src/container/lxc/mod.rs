@@ -29,7 +29,7 @@ use ready::not_ready;
 use rootfs::inside;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{clear, home, is_file, known_config, lock, no_config, read_config, rootfs_path, write_config};
+use store::{clear, config_path, home, is_file, known_config, lock, no_config, read_config, rootfs_path, write_config};
 use write::Pen;
 
 /// The driver of plain LXC.
@@ -85,6 +85,10 @@ impl Driver for Lxc {
 
     fn at_work(&self, sys: &dyn System, ids: &[u32]) -> Result<Option<(u32, String)>> {
         busy::at_work(sys, ids)
+    }
+
+    fn file(&self, id: u32) -> PathBuf {
+        config_path(id).into()
     }
 
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {

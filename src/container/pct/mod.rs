@@ -96,6 +96,10 @@ impl Driver for Pct {
         busy::at_work(sys, ids)
     }
 
+    fn file(&self, id: u32) -> PathBuf {
+        conf_path(id).into()
+    }
+
     fn create(&self, sys: &dyn System, id: u32, settings: &Settings, template: &Path, timeout: Duration) -> Result<()> {
         if read_conf(sys, id)?.is_some() {
             recover::recover(sys, id)?;
