@@ -27,7 +27,7 @@ look() {
   grep -q '^PROVISION-APPLY20261120-001 ' /tmp/out || fail 'the first run is lost'
 }
 killed=0 rotated=0
-for call in openat flock fallocate write fsync fdatasync link linkat rename renameat renameat2 unlink unlinkat ftruncate; do
+for call in flock fallocate write fsync fdatasync link linkat rename renameat renameat2 unlink unlinkat ftruncate; do
   n=1
   while before; ! strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
     provision apply --yes /root/r.toml >/tmp/out 2>&1
