@@ -9,6 +9,7 @@
     reason = "a test binary has no outside, shares its support, looks at the machine itself and says how far it is"
 )]
 mod e2e_accounts;
+mod e2e_adopted;
 mod e2e_apt;
 mod e2e_apt_killed;
 mod e2e_binary;

@@ -45,7 +45,8 @@ mod why;
 /// to do. What somebody else masked waits for them, unless the recipe says `masked = false`.
 ///
 /// A template (`name@.service`) can bring its file; its instances are units of their own. Absent: what we started is
-/// stopped, what we enabled is disabled, our file removed.
+/// stopped, what we enabled is disabled, our file removed; where one was there before us it is put back, and what ran
+/// before us is restarted with it.
 ///
 /// ```toml
 /// [[unit]]

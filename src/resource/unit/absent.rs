@@ -8,6 +8,7 @@ use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Remark, Step, Thing, kept};
 use crate::system::systemctl::{self, Units};
 use crate::system::{Command, System};
+use std::path::Path;
 
 /// What is undone of one unit.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ struct Undo<'a> {
     failed: bool,
     switch: Option<Switch>,
     file: Option<File>,
+    /// It ran before us as well, and should run with the file that is put back.
+    restart: bool,
 }
 
 /// What becomes of a unit's file.
@@ -100,14 +103,24 @@ fn undo<'a>(name: &'a UnitName, units: &Units, ask: &Ask<'_>, sys: &dyn System) 
         }
         _ => None,
     };
-    match file {
-        Some(File::Removed) => changes.push(Change::removed(&name.0, "unit file")),
-        Some(File::Restored) => change("content", "ours".to_owned(), "as it was before us"),
-        None => {}
+    let restart = matches!(file, Some(File::Restored)) && stop.is_none() && running.is_some() && restarts(&name.0);
+    if matches!(file, Some(File::Restored)) {
+        change("content", "ours".to_owned(), "as it was before us");
+    }
+    if restart {
+        change("restarted", "started from our file".to_owned(), "restarted");
+    }
+    if matches!(file, Some(File::Removed)) {
+        changes.push(Change::removed(&name.0, "unit file"));
     }
     let found = found.map(AsRef::as_ref);
     let (known_as, failed) = (name_in_systemd(name, found), found.is_some_and(|unit| unit.active == "failed"));
-    Ok((changes, Undo { name, known_as, stop: stop.is_some(), failed, switch, file }))
+    Ok((changes, Undo { name, known_as, stop: stop.is_some(), failed, switch, file, restart }))
+}
+
+/// Returns whether a restart of such a unit ends nothing else.
+fn restarts(name: &str) -> bool {
+    !Path::new(name).extension().is_some_and(|is| is == "slice" || is == "target")
 }
 
 fn starts_by_enabling(unit: &systemctl::Unit, sys: &dyn System) -> Result<bool> {
@@ -130,11 +143,17 @@ impl Undo<'_> {
             let reset = Command::new(["systemctl", "reset-failed", "--", &self.known_as]);
             sys.run(&reset.timeout(timeout))?;
         }
+        let reload = || if running { run(sys, &["daemon-reload"], &[], timeout) } else { Ok(()) };
         match self.file {
-            Some(File::Removed) => sys.remove_file(&path_of(self.name))?,
-            Some(File::Restored) => kept::restore(&path_of(self.name), sys)?,
-            None => {}
+            Some(File::Removed) => {
+                sys.remove_file(&path_of(self.name))?;
+                reload()
+            }
+            Some(File::Restored) => kept::restore_for(&path_of(self.name), sys, || {
+                reload()?;
+                if self.restart { run(sys, &["restart"], name, timeout) } else { Ok(()) }
+            }),
+            None => Ok(()),
         }
-        if running && self.file.is_some() { run(sys, &["daemon-reload"], &[], timeout) } else { Ok(()) }
     }
 }
