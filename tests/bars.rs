@@ -184,6 +184,12 @@ fn without_a_terminal_that_can_show_them_there_are_no_bars() {
     let mut dumb = on(&status("TERM", "dumb"), 80, 24);
     assert_eq!(dumb.end().0, 0);
     assert!(!dumb.raw.contains(&0x1b), "{}", String::from_utf8_lossy(&dumb.raw));
+    let mut unset = status("TERM", "");
+    for command in [&status("TERM", ""), unset.env_remove("TERM")] {
+        let mut none = on(command, 80, 24);
+        assert_eq!(none.end().0, 0);
+        assert!(!none.raw.contains(&0x1b), "{}", String::from_utf8_lossy(&none.raw));
+    }
     let mut piped = Pty::start(&status("TERM", "xterm"), 80, 24, On::StderrAlone);
     let (code, stdout) = piped.end();
     assert_eq!((code, piped.raw.as_slice()), (0, &b""[..]), "stdout is a pipe: whoever reads it may write here too");

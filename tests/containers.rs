@@ -6,7 +6,9 @@ use crate::support::recorder::Recorder;
 use provision::engine::{Course, Mode, Scope, Tally, converge};
 use provision::item::{Item, JobItem};
 use provision::resource::Known;
+use provision::system::System as _;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A container of that memory, with nesting or without.
 fn container(memory: &str, nesting: bool) -> Vec<Item> {
@@ -126,4 +128,18 @@ fn the_plan_of_a_destroy_foresees_that_a_bridge_is_free_once_its_containers_are_
     // Somebody else's stays attached.
     machine.dir("/sys/class/net/vmbr1/brif/veth2020i0");
     assert_eq!(destroy(&known)[1], "bridge:vmbr1 remark: kept: veth2020i0 is attached to it");
+}
+
+#[test]
+fn one_that_does_not_boot_is_given_up_though_the_clock_is_set_back_again_and_again() {
+    let fields = json!({ "id": 202, "hostname": "mike", "template": "debian-12.tar.zst",
+                         "network": [{ "bridge": "vmbr1", "address": "dhcp" }] });
+    let machine =
+        host_with(&[beside("bridge", json!({ "name": "vmbr1" })), beside("container", fields)], &mut Known::default());
+    machine.set_clock_back(Duration::ZERO, Duration::from_hours(1));
+    let driver = provision::container::driver(&machine).unwrap();
+    let begun = machine.uptime();
+    let error = driver.ready(&machine, 202, Duration::from_mins(1)).unwrap_err();
+    assert_eq!(error.attempt, "waiting for container 202 to boot");
+    assert_eq!(machine.uptime(), begun + Duration::from_mins(1));
 }

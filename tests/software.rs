@@ -204,6 +204,9 @@ fn lists_are_fetched_when_they_are_not_there_older_than_their_sources_or_proven_
     machine.file("/srv/apt/Packages", &(stanza("one") + &stanza("two")));
     assert_eq!(install("two"), 1, "the clock of this machine is days after its files");
     assert_eq!(install("two"), 0, "nothing is missing");
+    machine.file("/srv/apt/Packages", &(stanza("one") + &stanza("two") + &stanza("three")));
+    machine.set_clock_back(Duration::from_secs(1_999_999), Duration::ZERO);
+    assert_eq!(install("three"), 1, "they are from a time that has not come");
 }
 
 #[test]

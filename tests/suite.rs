@@ -16,6 +16,7 @@ mod bug_report;
 mod cli;
 mod containers;
 mod documents;
+mod faults;
 mod history;
 mod import;
 mod kinds;

@@ -41,7 +41,7 @@ fn report(root: &Path, path: &Path) -> String {
     let options = Options {
         vars: Vec::new(),
         facts,
-        env: &|_| Some("hunter2".to_owned()),
+        env: &|_| Some("hunter2".into()),
         secrets: SecretsMode::AtHand,
         state_dir: PathBuf::from("/nowhere"),
         key: String::new(),

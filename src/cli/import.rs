@@ -161,7 +161,7 @@ impl<'a> Target<'a> {
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let files = With { directory: Directory(directory.to_owned()), name, bytes };
         #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-        let env = |name: &str| std::env::var(name).ok();
+        let env = |name: &str| std::env::var_os(name);
         let options = Options {
             vars: Vec::new(),
             facts: facts::read(self.sys),

@@ -30,6 +30,8 @@ mod who;
 
 use exit::Exit;
 
+use crate::error::Error;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use options::Global;
 
@@ -76,6 +78,11 @@ enum Command {
 pub fn main() -> i32 {
     let Cli { global, command } = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::InvalidUtf8 => {
+            let unreadable = std::env::args_os().find(|argument| argument.to_str().is_none()).unwrap_or_default();
+            let why = Error::new("reading the command line").reason(format!("`{}` is not UTF-8", unreadable.display()));
+            return Exit::Usage(why.remedy("give what it names another name, such as by `mv`")).say(false);
+        }
         Err(error) => {
             // Help that nobody reads any more is no failure.
             drop(error.print());
@@ -107,5 +114,5 @@ pub fn main() -> i32 {
 
 /// Says why nothing can be done at all, and returns the exit code.
 pub fn refuse(why: &str) -> i32 {
-    Exit::Failed(crate::error::Error::new("starting").reason(why)).say(false)
+    Exit::Failed(Error::new("starting").reason(why)).say(false)
 }

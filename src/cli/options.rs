@@ -49,7 +49,7 @@ impl Global {
     #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
     fn colors(&self, terminal: bool) -> bool {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         match self.color {
             When::Always => true,
             When::Never => false,

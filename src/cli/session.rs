@@ -296,7 +296,7 @@ pub(super) fn load(
 ) -> Result<(Recipe, String), Exit> {
     let found = recipe::find(&args.recipe).map_err(Exit::Usage)?;
     #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-    let env = |name: &str| std::env::var(name).ok();
+    let env = |name: &str| std::env::var_os(name);
     let options = Options {
         vars: args.var.clone(),
         facts: facts::read(sys),

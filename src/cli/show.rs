@@ -1,11 +1,12 @@
 //! How a run is shown: lines or JSON, the checklist, with bars beneath where there is a terminal that can show them.
 use super::options::{Global, RecipeArgs};
+use super::print::warn;
 use crate::id::Id;
 use crate::interrupt;
 use crate::recipe::{Recipe, Stage};
 use crate::report::{Above, Bars, Checklist, Json, Lines, Reporter, Silent, Style, Terminal};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Stdout, Write};
+use std::io::{ErrorKind, IsTerminal, Stdout, Write};
 
 /// Makes a reporter for a recipe, with the ids whose last outcome was a failure.
 pub(super) type Show<'a> = Box<dyn FnOnce(&Recipe, BTreeSet<Id>) -> Box<dyn Reporter> + 'a>;
@@ -16,10 +17,10 @@ pub(super) fn lines<'a>(global: &'a Global, args: &'a RecipeArgs) -> Show<'a> {
     Box::new(move |recipe, _| {
         let style = style(global);
         if global.json {
-            return Box::new(Json::new(std::io::stdout()));
+            return Box::new(Json::new(Out::default()));
         }
         if !takes_bars() {
-            return Box::new(Lines::new(std::io::stdout(), style, &named));
+            return Box::new(Lines::new(Out::default(), style, &named));
         }
         Box::new(bars(style, recipe, |above| Box::new(Lines::new(above, style, &named))))
     })
@@ -30,10 +31,10 @@ pub(super) fn checklist(global: &Global) -> Show<'_> {
     Box::new(move |recipe, failed| {
         let (style, phases, names) = (style(global), recipe.phases.clone(), lanes(recipe));
         if global.json {
-            return Box::new(Json::new(std::io::stdout()));
+            return Box::new(Json::new(Out::default()));
         }
         if !takes_bars() {
-            return Box::new(Checklist::new(std::io::stdout(), style, phases, names, failed));
+            return Box::new(Checklist::new(Out::default(), style, phases, names, failed));
         }
         Box::new(bars(style, recipe, |above| Box::new(Checklist::new(above, style, phases, names, failed))))
     })
@@ -62,6 +63,30 @@ fn bars(style: Style, recipe: &Recipe, reporter: impl FnOnce(Above) -> Box<dyn R
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 fn takes_bars() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Stdout that is no terminal. That it can't be written is said once, on stderr: a run ends no sooner for it.
+#[derive(Default)]
+struct Out {
+    is_told: bool,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush());
+        match &written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe && !self.is_told => {
+                self.is_told = true;
+                warn(&format!("what this run says could not be written: {error}; it goes on all the same"));
+            }
+            _ => {}
+        }
+        written.map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The terminal that stdout is.

@@ -147,6 +147,9 @@ impl System for Overheard<'_> {
     fn now(&self) -> SystemTime {
         self.sys.now()
     }
+    fn uptime(&self) -> Duration {
+        self.sys.uptime()
+    }
 
     fn sleep(&self, time: Duration) {
         self.sys.sleep(time);

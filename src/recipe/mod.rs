@@ -48,6 +48,7 @@ pub use value::Span;
 use crate::id::Id;
 use crate::item::Item;
 use crate::resource::KINDS;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,7 @@ pub struct Options<'a> {
     /// The host on which `provision` runs.
     pub facts: HostFacts,
     /// Looks up an environment variable.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
+    pub env: &'a dyn Fn(&str) -> Option<OsString>,
     /// Whether secrets must be at hand.
     pub secrets: SecretsMode,
     /// Where generated secrets are kept, below `secrets/`.

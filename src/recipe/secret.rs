@@ -5,6 +5,7 @@ use super::load::{File, Loader};
 use super::suggest::nearest;
 use super::value::{Data, Entry, Taint, Value, get};
 use super::{SecretsMode, vault};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What stands for a secret that is not at hand.
@@ -31,9 +32,11 @@ impl Loader<'_> {
         let wrong = Value::new(Data::Wrong, entry.value.span);
         let Some(way) = self.way(file, entry) else { return wrong };
         let found = match way {
-            Way::Env(name) => {
-                Ok((self.options.env)(name).ok_or_else(|| format!("the environment variable `{name}` is not set")))
-            }
+            Way::Env(name) => match (self.options.env)(name).map(OsString::into_string) {
+                None => Ok(Err(format!("the environment variable `{name}` is not set"))),
+                Some(Ok(text)) => Ok(Ok(text)),
+                Some(Err(_)) => Err(format!("the environment variable `{name}` is not text in UTF-8")),
+            },
             Way::File(path) => {
                 self.secret_file(path).map(|found| found.ok_or_else(|| format!("there is no file `{path}`")))
             }

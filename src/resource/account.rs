@@ -10,21 +10,28 @@ use std::time::Duration;
 
 const DIRECTORY: &str = "/etc";
 const FILES: [&str; 6] = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
-/// How long another tool may be at work.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How often another tool that is at work is waited for, a second each time.
+const PATIENCE: u32 = 15;
+/// How often nobody may be found to hold a lock that was not had: whoever held it may have ended since.
+const UNHELD: u32 = 2;
 
 /// Runs a tool. Where another one holds a lock it waits for it, and then says who that is.
 pub(super) fn run(command: &Command, sys: &dyn System) -> Result<()> {
-    let begun = sys.now();
+    let (mut waited, mut unheld) = (0, 0);
     loop {
         let output = sys.run(command)?;
         let is_locked = output.code != 0 && String::from_utf8_lossy(&output.stderr).contains("cannot lock");
-        if is_locked && sys.now().duration_since(begun).is_ok_and(|waited| waited < PATIENCE) {
+        let holder = if is_locked { holder(sys)? } else { None };
+        if is_locked && waited < PATIENCE && unheld < UNHELD {
+            unheld += u32::from(holder.is_none());
+            waited += 1;
             sys.sleep(Duration::from_secs(1));
             continue;
         }
-        let holder = if is_locked { holder(sys)? } else { None };
         return output.success(command).map(drop).map_err(|error| match holder {
+            None if is_locked => error
+                .reason("nobody holds that lock, so it could not be made")
+                .otherwise("see to it that `/etc` can be written, then run again"),
             None => error,
             Some((lock, who)) => {
                 let lock = lock.display();

@@ -82,7 +82,9 @@ impl Apt<'_> {
 }
 
 fn locked_out(command: &Command, holder: &Holder, waited: Duration) -> Error {
-    Error::new(format!("running `{}`", command.shown()))
+    let options = |argument: &&String| OPTIONS.contains(&argument.as_str());
+    let told: Vec<String> = command.argv.iter().filter(|argument| !options(argument)).cloned().collect();
+    Error::new(format!("running `{}`", Command::new(told).shown()))
         .reason(format!("{holder} holds `{}`", holder.path))
         .reason(format!("it was waited for {} s", waited.as_secs()))
         .remedy("see what that process does; once it has ended, run again, or give it longer with `timeout`")

@@ -95,6 +95,9 @@ impl System for Empty {
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
     }
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
     fn sleep(&self, _: Duration) {}
     fn state_dir(&self) -> &Path {
         Path::new("/var/lib/provision")

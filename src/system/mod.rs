@@ -205,8 +205,10 @@ pub trait System: Send + Sync {
     /// Fetches a URL.
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched>;
 
-    /// Returns the time of day.
+    /// Returns the time of day, which somebody may set.
     fn now(&self) -> SystemTime;
+    /// Returns the time since some moment, whatever the time of day is set to: by this it is known how long we wait.
+    fn uptime(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);
     /// Returns the directory for stamps, kept copies and outputs on this machine: `/var/lib/provision` unless told otherwise.

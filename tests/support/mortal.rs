@@ -243,6 +243,9 @@ impl System for Mortal {
     fn now(&self) -> SystemTime {
         self.real.now()
     }
+    fn uptime(&self) -> Duration {
+        self.real.uptime()
+    }
     fn sleep(&self, time: Duration) {
         self.real.sleep(time);
     }

@@ -10,7 +10,11 @@ pub struct Place {
 
 impl Place {
     pub fn new(recipe: &str) -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
+        Self::below(&std::env::temp_dir(), recipe)
+    }
+
+    pub fn below(directory: &Path, recipe: &str) -> Self {
+        let place = Self { dir: tempfile::tempdir_in(directory).unwrap() };
         place.recipe(recipe);
         place
     }

@@ -98,6 +98,9 @@ impl System for Watched {
     fn now(&self) -> SystemTime {
         self.real.now()
     }
+    fn uptime(&self) -> Duration {
+        self.real.uptime()
+    }
     fn sleep(&self, time: Duration) {
         self.real.sleep(time);
     }

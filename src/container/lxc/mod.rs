@@ -214,10 +214,10 @@ impl Driver for Lxc {
     fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()> {
         let config = known_config(sys, id)?;
         let nets = read::settings(&config, &*Host::of(sys)?).nets;
-        let until = sys.now() + timeout;
+        let until = sys.uptime() + timeout;
         loop {
             let Some(missing) = not_ready(sys, id, &nets)? else { return Ok(()) };
-            if sys.now() >= until {
+            if sys.uptime() >= until {
                 return Err(Error::new(format!("waiting for container {id} to boot"))
                     .reason(missing)
                     .remedy(format!("look into it with `provision enter {id}`")));

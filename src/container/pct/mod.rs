@@ -209,9 +209,9 @@ impl Driver for Pct {
 
     fn ready(&self, sys: &dyn System, id: u32, timeout: Duration) -> Result<()> {
         let nets = read::settings(&known_conf(sys, id)?).nets;
-        let until = sys.now() + timeout;
+        let until = sys.uptime() + timeout;
         while let Some(missing) = not_ready(sys, id, &nets)? {
-            if sys.now() >= until {
+            if sys.uptime() >= until {
                 return Err(Error::new(format!("waiting for container {id} to boot"))
                     .reason(missing)
                     .remedy(format!("look into it with `provision enter {id}`")));

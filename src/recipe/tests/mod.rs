@@ -114,7 +114,7 @@ impl Case {
     }
 
     fn load(&self) -> Result<Recipe, Mistakes> {
-        let env = |name: &str| self.env.get(name).cloned();
+        let env = |name: &str| self.env.get(name).map(std::ffi::OsString::from);
         let facts = HostFacts { hostname: "pve".into(), cores: 8, driver: "lxc".into(), ..HostFacts::default() };
         let options = Options {
             vars: self.vars.clone(),

@@ -79,7 +79,7 @@ impl Download<'_> {
         if found != self.sha256 {
             let reason = format!("its sha256 is {found}, not {}", self.sha256);
             return Err(attempt().reason(reason).remedy(
-                "nothing was installed: see whether that is the file that you mean, and put its digest into the recipe",
+                "nothing was installed: see whether that is the file that you mean, and put its digest into the recipe as `sha256`",
             ));
         }
         Ok(fetched.body)

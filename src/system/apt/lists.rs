@@ -31,8 +31,9 @@ pub(super) fn are_stale(sys: &dyn System) -> io::Result<bool> {
     // apt gives the lists the server's times; what every update touches is the directory of its downloads.
     let updated = sys.lstat(&Path::new(LISTS).join("partial"))?.map(|stat| stat.modified);
     let (true, Some(updated)) = (filled, updated) else { return Ok(true) };
-    let aged = sys.now().duration_since(updated).is_ok_and(|age| age > DAY);
-    Ok(aged || sources_changed(sys)? > Some(updated))
+    // Those that are newer than the clock tell nothing: it was set back since.
+    let fresh = sys.now().duration_since(updated).is_ok_and(|age| age <= DAY);
+    Ok(!fresh || sources_changed(sys)? > Some(updated))
 }
 
 /// Returns when a source or key was last changed, put there or taken away.

@@ -18,18 +18,16 @@ pub(super) struct Http {
 impl Http {
     /// Fetches a URL; redirects are followed, any status is an answer.
     pub(super) fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
-        let failed = |cause: &(dyn std::error::Error + 'static)| {
-            Error::new(format!("fetching `{}`", without_login(request.url))).because(cause)
-        };
+        let failed = |error: ureq::Error| explained(&error, request);
         let agent = self.agent.get_or_init(new_agent);
         let config = agent.get(request.url).config().timeout_global(Some(request.timeout));
         let redirects = if request.follow { REDIRECTS } else { 0 };
         let call = config.max_redirects(redirects).max_redirects_will_error(request.follow).build().call();
-        let response = call.map_err(|error| failed(&error))?;
+        let response = call.map_err(failed)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         let reader = response.into_body().into_reader();
-        reader.take(request.limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| failed(&error))?;
+        reader.take(request.limit.saturating_add(1)).read_to_end(&mut body).map_err(|error| failed(error.into()))?;
         if body.len() as u64 > request.limit && !request.whole {
             body.pop();
         }
@@ -38,6 +36,24 @@ impl Http {
                 .reason(format!("the answer is longer than {} bytes", request.limit)));
         }
         Ok(Fetched { status, body })
+    }
+}
+
+/// Says what went wrong on the way, and what can be done.
+fn explained(error: &ureq::Error, request: &Fetch<'_>) -> Error {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let attempt = Error::new(format!("fetching `{}`", without_login(request.url)));
+    match error {
+        ureq::Error::Timeout(_) => attempt
+            .reason(format!("it had not all come after {:?}", request.timeout))
+            .remedy("see whether that server is well; if it only needs longer, raise `timeout`; then run again"),
+        ureq::Error::Io(io) if matches!(io.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => attempt
+            .reason("the server hung up before all had come")
+            .remedy("run again; if it stays so, see whether that server is well"),
+        ureq::Error::Io(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+            attempt.because(error).remedy("see whether that server can be reached from here, then run again")
+        }
+        other => attempt.because(other),
     }
 }
 
@@ -127,6 +143,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let request = Fetch { url: &url, timeout: Duration::from_millis(200), limit: 10, whole: true, follow: true };
-        assert!(Http::default().fetch(&request).unwrap_err().causes[0].contains("timeout"));
+        let error = Http::default().fetch(&request).unwrap_err();
+        assert_eq!(error.causes, ["it had not all come after 200ms"]);
+        assert!(error.remedy.unwrap().contains("raise `timeout`"));
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_no_answer() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n";
+        for cut in [&answer("200 OK", "", "12345")[..60], chunked, "HTTP/1.1 200"] {
+            let error = get(&server(vec![cut.to_owned()]), 10).unwrap_err();
+            assert_eq!(error.causes, ["the server hung up before all had come"], "{cut}");
+            assert!(error.remedy.unwrap().starts_with("run again"));
+        }
     }
 }

@@ -13,8 +13,7 @@ pub(super) fn change_owner(path: &Path, uid: u32, gid: u32) -> Result<()> {
     let attempt = || format!("changing the owner of `{}`", path.display());
     let thing = open_thing(path).attempt(attempt)?;
     obstacle::to_changing(&thing, path, &attempt)?;
-    chownat(&thing, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
-        .map_err(|errno| obstacle::explained(errno, attempt()))
+    chownat(&thing, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH).attempt(attempt)
 }
 
 /// Changes the mode of what stands there; never through a link.
@@ -25,7 +24,7 @@ pub(super) fn change_mode(path: &Path, mode: u32) -> Result<()> {
         return Err(Error::new(attempt()).reason("it is a link, which has no mode"));
     }
     obstacle::to_changing(&thing, path, &attempt)?;
-    chmod(by_descriptor(&thing), Mode::from_raw_mode(mode)).map_err(|errno| obstacle::explained(errno, attempt()))
+    chmod(by_descriptor(&thing), Mode::from_raw_mode(mode)).attempt(attempt)
 }
 
 /// Opens what stands at a path without opening its content.

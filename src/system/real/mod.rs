@@ -20,7 +20,8 @@ use crate::error::Result;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
 /// The machine on which this process runs.
 #[derive(Default)]
@@ -129,6 +130,11 @@ impl System for Real {
 
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    fn uptime(&self) -> Duration {
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGUN.elapsed()
     }
 
     fn sleep(&self, time: Duration) {

@@ -66,13 +66,3 @@ fn ask(dir: &OwnedFd, name: &OsStr, flags: AtFlags) -> Result<Option<Statx>, Err
         Err(errno) => Err(errno),
     }
 }
-
-/// Names the attempt of a write that failed, with what can be done where that is plain.
-pub(super) fn explained(errno: Errno, attempt: String) -> Error {
-    let error = Error::new(attempt).because(&errno);
-    match errno {
-        Errno::NOSPC | Errno::DQUOT => error.remedy("free some space, then run again"),
-        Errno::ROFS => error.remedy("mount that file system read-write, then run again"),
-        _ => error,
-    }
-}

@@ -29,7 +29,7 @@ fn remove(path: &Path, flags: AtFlags, attempt: impl Fn() -> String) -> Result<(
     obstacle::to_removing(&place.dir, &place.name, path, &attempt)?;
     match unlinkat(&place.dir, &place.name, flags) {
         Err(Errno::NOENT) => Ok(()),
-        removed => removed.and_then(|()| place.sync()).map_err(|errno| obstacle::explained(errno, attempt())),
+        removed => removed.and_then(|()| place.sync()).attempt(attempt),
     }
 }
 
@@ -72,7 +72,7 @@ fn unlink(dir: &OwnedFd, name: &OsStr, shown: &Path, flags: AtFlags) -> Result<(
     let attempt = || format!("removing `{}`", shown.display());
     unlinkat(dir, name, flags).or_else(|errno| {
         obstacle::to_removing(dir, name, shown, &attempt)?;
-        Err(obstacle::explained(errno, attempt()))
+        Err(Error::new(attempt()).because(&errno))
     })
 }
 

@@ -1,7 +1,6 @@
 //! A file, link or directory that is not in place yet. Its name is fixed, so that a rerun finds what a killed run left; a
 //! lock on a file tells whether its writer still lives, wherever that runs. What is not put in place is removed.
 use super::capture::names;
-use super::obstacle::explained;
 use super::place::{Place, only_root_writes, stat_in};
 use super::write::kind;
 use crate::error::{Attempt as _, Error, Result};
@@ -96,7 +95,7 @@ impl<'a> Temporary<'a> {
         if !self.is_still_there() {
             return Err(busy(&self.name));
         }
-        rename(&self).map_err(|errno| explained(errno, "renaming it into place".to_owned()))?;
+        rename(&self).attempt(|| "renaming it into place".to_owned())?;
         self.placed = true;
         self.place.sync().attempt(|| "syncing its directory".to_owned())
     }
@@ -155,7 +154,7 @@ fn anew<T>(place: &Place, name: &OsStr, create: impl Fn() -> Result<T, Errno>) -
         sweep(place, name)?;
         created = create();
     }
-    created.map_err(|errno| explained(errno, format!("creating `{}` beside it", name.display())))
+    created.attempt(|| format!("creating `{}` beside it", name.display()))
 }
 
 fn sweep(place: &Place, name: &OsStr) -> Result<()> {
@@ -171,7 +170,7 @@ fn sweep(place: &Place, name: &OsStr) -> Result<()> {
     let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
     match unlinkat(&place.dir, name, flags) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(explained(errno, attempt()).remedy("remove it, then run again")),
+        Err(errno) => Err(Error::new(attempt()).because(&errno).otherwise("remove it, then run again")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Safe writes: whole or not at all, with owner and mode from the first moment, through no link of a user's.
 use super::attributes::Attributes;
 use super::capture::{self, What};
-use super::obstacle::{self, explained};
+use super::obstacle;
 use super::place::{Place, is_roots_alone};
 use super::temporary::{self, Temporary, by_descriptor};
 use crate::error::{Attempt as _, Error, Result};
@@ -75,7 +75,7 @@ pub(super) fn make_dir(path: &Path, uid: u32, gid: u32, mode: u32) -> Result<()>
 fn make_plain_dir(place: &Place, mode: u32) -> Result<()> {
     let attempt = || format!("making `{}`", place.name.display());
     let mode = Mode::from_raw_mode(mode);
-    mkdirat(&place.dir, &place.name, mode).map_err(|errno| explained(errno, attempt()))?;
+    mkdirat(&place.dir, &place.name, mode).attempt(attempt)?;
     let dir = temporary::open_empty_directory(place, &place.name)?;
     give(&dir, 0, 0).attempt(attempt)?;
     fchmod(&dir, mode).attempt(attempt)?;
@@ -89,7 +89,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     obstacle::to_removing(&old.dir, &old.name, from, &attempt)?;
     obstacle::to_removing(&new.dir, &new.name, to, &attempt)?;
     obstacle::to_entries(&new.dir, to, &attempt)?;
-    renameat(&old.dir, &old.name, &new.dir, &new.name).map_err(|errno| explained(errno, attempt()))?;
+    renameat(&old.dir, &old.name, &new.dir, &new.name).attempt(attempt)?;
     old.sync().and_then(|()| new.sync()).attempt(attempt)
 }
 
@@ -104,12 +104,12 @@ fn put(
     attempt: &dyn Fn() -> String,
 ) -> Result<()> {
     let (temporary, draft) = Temporary::file(place).attempt(attempt)?;
-    pour(&draft).map_err(|error| failed_to_pour(&error, attempt()))?;
+    pour(&draft).attempt(attempt)?;
     // Owner first: a change of owner clears setuid and setgid, and before the mode nobody else can read it.
     fchown(&draft, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).attempt(attempt)?;
     attributes.map_or(Ok(()), |attributes| attributes.give(&draft)).attempt(attempt)?;
     fchmod(&draft, Mode::from_raw_mode(mode)).attempt(attempt)?;
-    fsync(&draft).map_err(|errno| explained(errno, attempt()))?;
+    fsync(&draft).attempt(attempt)?;
     drop(draft);
     approve(&candidate(&temporary, path)).attempt(attempt)?;
     temporary.replace().attempt(attempt)
@@ -141,13 +141,6 @@ fn handed_on(place: &Place, uid: u32) -> Result<Option<Attributes>> {
 
 fn give(made: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
     chownat(made, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)
-}
-
-fn failed_to_pour(error: &io::Error, attempt: String) -> Error {
-    match Errno::from_io_error(error) {
-        Some(errno) => explained(errno, attempt),
-        None => Error::new(attempt).because(error),
-    }
 }
 
 pub(super) fn kind(stat: &Stat) -> FileType {

@@ -19,6 +19,8 @@ pub struct FakeMachine {
     calls: Mutex<(usize, Option<usize>)>,
     ran: Mutex<Vec<String>>,
     clock: Mutex<Duration>,
+    /// How far the time of day is behind, and what it falls back each time somebody waits.
+    behind: Mutex<(Duration, Duration)>,
     /// Lock files that others hold: process, and until when.
     locks: Mutex<Vec<(PathBuf, u32, Duration)>>,
     /// What HTTP servers answer, by URL.
@@ -43,6 +45,7 @@ impl FakeMachine {
             calls: Mutex::new((0, None)),
             ran: Mutex::default(),
             clock: Mutex::new(Duration::from_secs(2_000_000)),
+            behind: Mutex::default(),
             locks: Mutex::default(),
             web: Mutex::default(),
         }
@@ -134,6 +137,11 @@ impl FakeMachine {
         self.facts.forget();
     }
 
+    /// Sets the time of day back by `now`, and again by `later` each time that somebody waits.
+    pub fn set_clock_back(&self, now: Duration, later: Duration) {
+        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = (now, later);
+    }
+
     /// Has another process hold a lock file for a time.
     pub fn hold_lock(&self, path: &str, pid: u32, program: &str, time: Duration) {
         let until = *self.clock.lock().unwrap_or_else(PoisonError::into_inner) + time;
@@ -195,6 +203,7 @@ impl FakeMachine {
             calls: Mutex::new((0, None)),
             ran: Mutex::default(),
             clock: Mutex::new(*self.clock.lock().unwrap_or_else(PoisonError::into_inner)),
+            behind: Mutex::new(*self.behind.lock().unwrap_or_else(PoisonError::into_inner)),
             locks: Mutex::new(self.locks.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             web: Mutex::new(self.web.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
@@ -431,9 +440,14 @@ impl System for FakeMachine {
         Ok(Fetched { status, body })
     }
     fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+        SystemTime::UNIX_EPOCH + self.uptime() - self.behind.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+    fn uptime(&self) -> Duration {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn sleep(&self, time: Duration) {
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        *behind = (behind.0 + behind.1, behind.1);
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
     fn state_dir(&self) -> &Path {
