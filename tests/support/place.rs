@@ -60,14 +60,20 @@ impl Ran {
     pub fn of(output: &Output, root: &Path) -> Self {
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).replace(&root.display().to_string(), "ROOT");
-            let cut = |line: &str| match line.rsplit_once(" in ") {
-                Some((head, tail)) if tail.contains("· head ") => format!("{head}\n"),
+            let cut = |line: &str| match (line.rsplit_once(" in "), line.rsplit_once("  ")) {
+                (Some((head, tail)), _) if tail.contains("· head ") => format!("{head}\n"),
+                // Of a step that took long enough to be told.
+                (_, Some((head, tail))) if is_seconds(tail) => format!("{head}\n"),
                 _ => format!("{line}\n"),
             };
             text.lines().map(cut).collect::<String>()
         };
         Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
+}
+
+fn is_seconds(text: &str) -> bool {
+    text.strip_suffix(" s").is_some_and(|number| number.parse::<f64>().is_ok())
 }
 
 pub fn wait_for(path: &Path) {
