@@ -110,6 +110,12 @@ fn no_secret_and_nothing_that_looks_like_one_is_in_it() {
     assert_eq!(found("a.tar", &secrets), [""; 0]);
     assert!(unpacked(&place.root().join("a.tar")).values().any(|text| text.contains("(secret) (secret) (secret) 42")));
 
+    assert!(!unpacked(&place.root().join("a.tar"))["README.txt"].contains("look twice"));
+    assert_eq!(place.run(&["report", "-o", "without.tar"]).code, 0);
+    let readme = unpacked(&place.root().join("without.tar")).remove("README.txt").unwrap();
+    let said = "\nNot all secrets of `web.toml` were at hand when this was made: look twice.\n";
+    assert!(readme.ends_with(said), "{readme}");
+
     fs::remove_file(place.root().join("web.toml")).unwrap();
     assert_eq!(place.run(&["report", "-o", "b.tar"]).code, 0);
     assert_eq!(found("b.tar", &secrets[1..]), [""; 0], "what was generated is known without the recipe");

@@ -6,7 +6,7 @@ use super::Exit;
 use super::history::find;
 use super::options::{Global, RecipeArgs, key_value};
 use super::print::print;
-use super::session::load;
+use super::session::{items, load};
 use crate::error::{Attempt, Error};
 use crate::hub::Discreet;
 use crate::ledger::{History, Ledger, Run};
@@ -118,17 +118,19 @@ impl Args {
 
     /// Returns the values of the recipe's secrets, and what is to be said where they are not known.
     fn secrets(&self, global: &Global, sys: &Real, recipe: Option<&str>) -> (Vec<String>, String) {
-        let why = match recipe {
-            Some(recipe) => {
-                let args = RecipeArgs { recipe: recipe.to_owned(), var: self.var.clone() };
-                match load(global, &args, sys, "", SecretsMode::AtHand) {
-                    Ok((recipe, _)) => return (recipe.secrets, String::new()),
-                    Err(_) => format!("`{recipe}` can't be loaded (plan.txt says why)"),
-                }
+        let look = |why: &str| format!("\n{why}, so the values of its secrets are not known: look twice.\n");
+        let Some(recipe) = recipe else { return (Vec::new(), look("no recipe is known")) };
+        let args = RecipeArgs { recipe: recipe.to_owned(), var: self.var.clone() };
+        match load(global, &args, sys, "", SecretsMode::AtHand) {
+            Ok((loaded, _)) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
+                (loaded.secrets, String::new())
             }
-            None => "no recipe is known".to_owned(),
-        };
-        (Vec::new(), format!("\n{why}, so the values of its secrets are not known: look twice.\n"))
+            Ok((loaded, _)) => (
+                loaded.secrets,
+                format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"),
+            ),
+            Err(_) => (Vec::new(), look(&format!("`{recipe}` can't be loaded (plan.txt says why)"))),
+        }
     }
 
     /// Returns what `plan` says of the recipe, in a process of its own.
