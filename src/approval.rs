@@ -48,6 +48,11 @@ impl Changes {
         self.changes.is_empty()
     }
 
+    /// Returns whether something of that kind is to be changed.
+    pub fn are_of(&self, kind: &str) -> bool {
+        self.changes.keys().any(|id| id.kind == kind)
+    }
+
     /// Returns the digest, 64 hexadecimal digits; of equal plans it is equal. Empty where nothing is to be changed.
     pub fn digest(&self) -> String {
         if self.is_empty() {

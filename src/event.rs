@@ -1,5 +1,6 @@
 //! Events: what a run says, as data. `Started` is the first of a run, `Ended` the last; an unknown one is passed over.
 use crate::approval::Difference;
+use crate::capacity::Capacity;
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
 use crate::resource::{Ack, Change, Fields, Remark};
@@ -173,7 +174,9 @@ pub enum Event {
         /// The last of what it printed.
         text: String,
     },
-    /// Something to say about the run as a whole: memory that is over-committed, a ledger whose torn end was cut off.
+    /// At the end of a plan that makes or changes containers: what all of the recipe may take, beside what the host has.
+    Capacity(Capacity),
+    /// Something to say about the run as a whole: a ledger whose torn end was cut off.
     Warned {
         /// The text.
         text: String,
@@ -216,6 +219,7 @@ impl Event {
             | Event::Asked { .. }
             | Event::Held { .. }
             | Event::Identified { .. }
+            | Event::Capacity(_)
             | Event::Warned { .. }
             | Event::Acked { .. }
             | Event::Ended(_) => false,

@@ -1,6 +1,7 @@
 //! `provision` brings a Debian host and its LXC containers to what a recipe says.
 pub mod agent;
 pub mod approval;
+pub mod capacity;
 pub mod cli;
 pub mod container;
 pub mod engine;

@@ -337,7 +337,7 @@ impl Node {
 
         let (code, said, _) = provision(&["plan", recipe]);
         assert!(code == 3 && said.contains("planned: 0 to change, 0 in sync, 1 waiting"), "{code}: {said}");
-        assert!(said.contains("run again with `--adopt 303`"), "{said}");
+        assert!(said.contains("run again with `--adopt 303`") && !said.contains("this host"), "{said}");
         let (code, said, error) = provision(&["apply", recipe, "--yes", "--adopt", "303"]);
         assert!(
             code == 0 && said.contains("applied: 0 changed, 1 in sync, 0 waiting"),
@@ -345,6 +345,7 @@ impl Node {
         );
         let (code, said, _) = provision(&["plan", recipe, "--check"]);
         assert!(code == 0 && said.contains("planned: 0 to change, 1 in sync, 0 waiting"), "{code}: {said}");
+        assert!(!said.contains("this host"), "no container changes: {said}");
         assert_eq!(look(), before);
 
         // Nothing that is in a recipe is lost, and nothing comes into it twice.
@@ -404,6 +405,11 @@ impl Node {
         assert!(
             code == 0 && said.contains("planned: 1 to change") && said.contains("running: false → true"),
             "{code}: {said}"
+        );
+        assert!(
+            said.contains("\n303 by-hand        1   256 MiB  4.0 GiB\nthis host   ")
+                && said.contains("\nfree in local  "),
+            "{said}"
         );
         fs::write(HAND, stopped).unwrap();
         assert!(!Path::new("/srv/none.toml").exists());

@@ -3,10 +3,11 @@
 use crate::support::contract::{apply, run};
 use crate::support::fake::{FakeMachine, answer};
 use crate::support::item::item;
+use provision::container::pct::Pct;
 use provision::engine::Mode;
 use provision::event::{Event, Outcome};
 use provision::item::Item;
-use provision::resource::Known;
+use provision::resource::{Known, capacity};
 use provision::system::System as _;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -213,4 +214,43 @@ fn what_is_mounted_and_belongs_to_nobody_inside_is_said_with_the_owner_to_use() 
     let mut items = container(&json!({ "mounts": mounts(&["/srv/root"]) }));
     items.insert(0, owned);
     assert_eq!(planned(&items, &machine).1, Vec::<String>::new(), "it is about to have another owner");
+}
+
+#[test]
+fn what_a_container_may_take_is_what_it_will_have_and_of_its_disk_what_is_not_there_yet() {
+    let machine = node();
+    machine.file(
+        "/etc/pve/lxc/201.conf",
+        "arch: amd64\ncores: 3\nhostname: lilly\nmemory: 2048\nrootfs: thick:vm-201-disk-0,size=10G\nunprivileged: 1\n",
+    );
+    let template = "debian-12.tar.zst";
+    let ask = |fields: Value| item("container", fields);
+    let items = [
+        ask(json!({ "id": 200, "hostname": "base", "template": template, "base": true, "disk": "20GiB" })),
+        ask(json!({ "id": 201, "hostname": "lilly", "template": template, "disk": "14GiB" })),
+        ask(json!({ "id": 202, "hostname": "mike", "clone": "base", "memory": "1GiB", "cores": 2 })),
+        item("directory", json!({ "path": "/srv/a" })),
+    ];
+    let all = capacity(items.iter(), &Pct, &machine).unwrap();
+    let gib = |size: Option<u64>| size.map(|size| size / (1 << 30));
+    let seen: Vec<_> = all
+        .members
+        .iter()
+        .map(|one| (one.id, one.runs, one.cores, one.memory.map(|size| size >> 20), gib(one.disk), one.new_disk >> 30))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (200, false, None, Some(512), Some(20), 20),
+            (201, true, Some(3), Some(512), Some(14), 4),
+            (202, true, Some(2), Some(1024), Some(20), 20)
+        ]
+    );
+    let places: Vec<_> = all.members.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["fast", "thick", "fast"]);
+    assert_eq!(all.places.iter().map(|place| place.free).collect::<Vec<_>>(), [None, None], "no file tells");
+    machine.file("/etc/pve/storage.cfg", "dir: local\n\tpath /var/lib/vz\n\tcontent rootdir,vztmpl\n");
+    let all = capacity(items.iter(), &Pct, &machine).unwrap();
+    assert_eq!(all.places[0].free, Some(1 << 40), "of a directory the file system tells");
+    assert_eq!(machine.take_runs(), Vec::<String>::new());
 }

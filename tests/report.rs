@@ -380,6 +380,7 @@ fn name(event: &Event) -> Option<&'static str> {
         Event::Remark { .. } => "remark",
         Event::Said { .. } => "said",
         Event::Printed { .. } => "printed",
+        Event::Capacity(_) => "capacity",
         Event::Warned { .. } => "warned",
         Event::Acked { .. } => "acked",
         Event::Ended(_) => "ended",
@@ -392,7 +393,7 @@ fn name(event: &Event) -> Option<&'static str> {
 fn every_example_in_the_document_is_an_event_and_every_field_of_it_is_explained() {
     let document = include_str!("../docs/events.md");
     let sections: Vec<&str> = document.split("\n### ").skip(1).collect();
-    assert_eq!(sections.len(), 21, "a section for each event, in `name` above");
+    assert_eq!(sections.len(), 22, "a section for each event, in `name` above");
     for section in sections {
         let heading = section.lines().next().unwrap();
         let examples: Vec<&str> = section.lines().filter(|line| line.starts_with("{\"v\"")).collect();

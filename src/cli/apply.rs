@@ -76,7 +76,7 @@ impl Args {
             if planned.stopped.is_some() || empty {
                 return session.end(&planned, false);
             }
-            session.warn_of_capacity(&planned)?;
+            session.say_capacity()?;
             if planned.tally.counts.changed > 0 {
                 session.hub.emit(Event::PlanEnded)?;
             }

@@ -3,7 +3,6 @@ mod ack;
 mod agent;
 mod apply;
 mod approved;
-mod capacity;
 mod destroy;
 mod enter;
 mod exit;

@@ -44,7 +44,7 @@ impl Args {
         let session = Session::open(global, &self.recipe, purpose)?;
         session.run(|go| {
             let passed = go(Pass { mode: Mode::Plan, destroy: false })?;
-            session.warn_of_capacity(&passed)?;
+            session.say_capacity()?;
             let changes = session.hub.changes();
             if passed.stopped.is_none() && !changes.is_empty() {
                 approved::keep(&changes, &global.run_dir, &session.sys);

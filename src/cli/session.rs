@@ -4,8 +4,9 @@ mod patience;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::orphans::orphans;
 use super::show::Show;
-use super::{Exit, capacity, facts, named, who};
+use super::{Exit, facts, named, who};
 use crate::approval::Changes;
+use crate::capacity::Capacity;
 use crate::container::{driver, push};
 use crate::engine::{Tally, matches};
 use crate::error::{Attempt, Error};
@@ -17,7 +18,7 @@ use crate::item::{Item, changes_nothing};
 use crate::lanes::{Fleet, Orphans, Pass, Passed};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
 use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
-use crate::resource::{Allowed, Known, Remark};
+use crate::resource::{self, Allowed, Known, Remark};
 use crate::system::{Real, System};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -200,15 +201,15 @@ impl Session {
         items(&self.recipe.stages)
     }
 
-    /// Warns where the recipe's containers may take more than this host has; only where something is to change.
-    pub(super) fn warn_of_capacity(&self, passed: &Passed) -> Result<(), Error> {
-        if passed.tally.counts.changed == 0 {
+    /// Says what the recipe's containers may take of this host, where the plan makes or changes one.
+    pub(super) fn say_capacity(&self) -> Result<(), Error> {
+        if !self.hub.changes().are_of("container") {
             return Ok(());
         }
-        let free = rustix::fs::statvfs("/var/lib").map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-        let host = capacity::Host { memory: facts::read(&self.sys).memory, disk: free };
-        let warnings = capacity::warnings(self.items(), host);
-        warnings.into_iter().try_for_each(|text| self.hub.emit(Event::Warned { text }))
+        let host = facts::read(&self.sys);
+        let all = resource::capacity(self.items(), driver(&self.sys)?, &self.sys)?;
+        let all = Capacity { cores: host.cores, memory: host.memory, ..all };
+        self.hub.emit(Event::Capacity(all.judged()))
     }
 
     /// Ends a run whose plan a person did not want, or interrupted instead of answering.

@@ -90,6 +90,10 @@ impl Scrub {
             }
             Event::LaneEnded { stopped, .. } => stopped.iter_mut().for_each(id),
             Event::Identified { identity, .. } => self.short(identity),
+            Event::Capacity(capacity) => {
+                capacity.members.iter_mut().for_each(|member| self.short(&mut member.hostname));
+                capacity.over.iter_mut().for_each(|text| self.long(text));
+            }
             Event::Warned { text } => self.long(text),
             Event::Acked { id: of, ack } => {
                 id(of);

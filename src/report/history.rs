@@ -137,6 +137,7 @@ fn happened(envelope: &Envelope, run: &Run, width: usize, style: Style) -> Strin
         | Event::Checking { .. }
         | Event::Planned { .. }
         | Event::Behind { .. }
+        | Event::Capacity(_)
         | Event::Remark { .. }
         | Event::Held { .. }
         | Event::Orphan { .. }

@@ -2,7 +2,7 @@
 use super::failure::failed_text;
 use super::plan::Plan;
 use super::style::{Hue, Style, columns, cut};
-use super::{Reporter, change, summary, unexpected};
+use super::{Reporter, capacity, change, summary, unexpected};
 use crate::error::Error;
 use crate::event::{Ended, Envelope, Event, Outcome, Started};
 use crate::id::Id;
@@ -23,6 +23,8 @@ pub struct Lines<W> {
     started: Started,
     /// What is planned; what waits later and was not said is added.
     plan: Plan,
+    /// What the containers may take, to be said below the plan.
+    capacity: String,
     phase: Phase,
     /// What waits since the plan was shown, and was not in it.
     later: Plan,
@@ -52,6 +54,7 @@ impl<W: Write + Send> Lines<W> {
             recipe: recipe.to_owned(),
             started: Started::default(),
             plan: Plan::default(),
+            capacity: String::new(),
             phase: Phase::Planning,
             later: Plan::default(),
             since: HashMap::new(),
@@ -132,6 +135,7 @@ impl<W: Write + Send> Lines<W> {
             } else {
                 text.push_str(&self.plan.text(self.style));
             }
+            text.push_str(&self.capacity);
         }
         text.push_str(&self.later.text(self.style));
         for (ids, error) in &self.failures {
@@ -191,7 +195,8 @@ impl<W: Write + Send> Reporter for Lines<W> {
                 self.phase = Phase::Changing;
                 let text = self.plan.text(self.style);
                 let sums = summary::differing(&self.started.command, self.plan.labels());
-                self.write(&format!("{text}{sums}\n"));
+                let table = std::mem::take(&mut self.capacity);
+                self.write(&format!("{text}{table}{sums}\n"));
             }
             Event::Checking { ids } => {
                 if let Some(now) = parse_rfc3339(&envelope.time) {
@@ -205,6 +210,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
                     self.line(envelope, Hue::Faint, "says", id, said);
                 }
             }
+            Event::Capacity(capacity) => self.capacity = capacity::table(capacity, self.style),
             Event::Warned { text } => {
                 let head = self.style.paint(Hue::Look, "warning:");
                 self.write(&format!("{head} {text}\n"));

@@ -1,6 +1,7 @@
 //! Reporters: what a run says, for people and for programs. Nothing else prints.
 mod alike;
 mod bars;
+mod capacity;
 mod catalog;
 mod cell;
 mod change;

@@ -7,6 +7,7 @@ mod mistakes;
 mod needs;
 mod origin;
 mod seal;
+mod share;
 mod source;
 mod template;
 
@@ -20,6 +21,7 @@ pub(super) use asked::Container;
 pub use import::{Imported, imported};
 use origin::Origin;
 pub(crate) use seal::Seal;
+pub use share::capacity;
 use source::Fetched;
 
 impl Resource for Container {

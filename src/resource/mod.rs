@@ -30,7 +30,7 @@ mod user;
 
 pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Fields, Known, Want};
-pub use container::{Imported, imported};
+pub use container::{Imported, capacity, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
 pub use pending::{Missing, Pending, Thing};
 pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};

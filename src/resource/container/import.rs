@@ -210,10 +210,13 @@ impl Draft<'_> {
     }
 }
 
-/// Reads fields as a recipe's are read.
+/// Reads the fields of a job as those of a recipe are read.
+pub(super) fn given(fields: &Value) -> Result<Container, String> {
+    Container::deserialize(Given::from_json(fields)).map_err(|wrong| wrong.message().to_owned())
+}
+
 fn read(fields: Map<String, Value>) -> Result<Container, String> {
-    let value = Value::Object(fields);
-    let asked = Container::deserialize(Given::from_json(&value)).map_err(|wrong| wrong.message().to_owned())?;
+    let asked = given(&Value::Object(fields))?;
     match asked.all_mistakes().into_iter().next() {
         Some(mistake) => Err(mistake.message),
         None => Ok(asked),
