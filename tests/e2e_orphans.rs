@@ -58,17 +58,31 @@ fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_o
     lab.furnish();
     lab.write("/srv/pair.toml", RECIPE);
     lab.write("/srv/inside.toml", &format!("{KEPT}{GOES}"));
-    assert_eq!(run(&lab, &["apply", "--yes"]).code, 0);
+    // As it was approved: the containers are not there yet, and both lanes go side by side.
+    let digest = |arguments: &[&str]| {
+        let said = run(&lab, arguments).stdout;
+        said.split_once(" · digest ").map(|(_, tail)| tail[..16].to_owned()).unwrap_or_default()
+    };
+    let approved = digest(&["plan"]);
+    assert_eq!(digest(&["plan", "--jobs", "1"]), approved);
+    lab.sh("touch /srv/shared");
+    let refused = run(&lab, &["apply", "--expect", &approved]);
+    assert!(refused.code != 0 && refused.stdout.contains("not as expected:"), "{}", refused.stdout);
+    lab.sh("rm /srv/shared; test -z \"$(ls /var/lib/lxc)\"");
+    assert_eq!(run(&lab, &["apply", "--expect", &approved]).code, 0);
 
     // Inside: in reverse order, so that the unit is stopped before its user goes.
     lab.write("/srv/inside.toml", KEPT);
+    let wrong = ids(&lab, &["plan", "--prune", "--data", "301"], "planned");
+    assert_eq!(wrong.len(), 6, "what is in a container that stays does not go with it: {wrong:?}");
     let gone = ["unit:hello.service", "file:/home/lilly/hello", "user:lilly"];
     let of = |id: u32| gone.map(|what| format!("{id}/{what}"));
     assert_eq!(ids(&lab, &["plan"], "orphan"), [of(302), of(301)].concat());
     assert_eq!(run(&lab, &["apply", "--yes"]).code, 0, "without a word they stay");
     lab.inside(301, "systemctl is-active hello.service; test -e /home/lilly/hello");
     assert_eq!(ids(&lab, &["plan", "--prune"], "planned"), [of(302), of(301)].concat());
-    assert_eq!(run(&lab, &["apply", "--prune", "--yes"]).code, 0);
+    let approved = digest(&["plan", "--prune"]);
+    assert_eq!(run(&lab, &["apply", "--prune", "--expect", &approved]).code, 0);
     for id in [301, 302] {
         lab.inside(id, "! systemctl cat hello.service; ! id lilly; test ! -e /home/lilly/hello; cat /etc/kept");
     }

@@ -34,7 +34,8 @@ impl Fleet<'_> {
         if course.failed.is_some() || course.stopped.is_some() || sink.interrupted() {
             return converge(items, self.scope(pass, &Known::default(), &Empty, sink), course);
         }
-        if (pass.destroy && self.goes_whole(id)) || !self.is_asked(items) {
+        let goes_whole = pass.destroy && self.orphans.is_none() && self.goes_whole(id);
+        if goes_whole || !self.is_asked(items) {
             return Ok(Tally::default());
         }
         let (identity, found) = match self.look(driver, id) {

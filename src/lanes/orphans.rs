@@ -54,10 +54,10 @@ impl Fleet<'_> {
         if sink.interrupted() {
             return Ok((tally, None));
         }
-        let nothing = |id: &Id| (id.clone(), String::new());
-        tally.held.extend(orphans.released.iter().chain(&looked.gone).map(nothing));
         let stays = |id: &Id| !orphans.prune || !looked.going.contains(id);
         if pass.mode == Mode::Plan {
+            let nothing = |id: &Id| (id.clone(), String::new());
+            tally.held.extend(orphans.released.iter().chain(&looked.gone).map(nothing));
             for (new, old) in orphans.renamed.iter().filter(|(_, old)| looked.going.contains(old) && stays(old)) {
                 let text = format!("its predecessor {old} is still there: `--prune` takes it away");
                 sink.emit(Event::Remark { id: new.clone(), remark: Remark { name: new.name.clone(), text } })?;
@@ -158,10 +158,11 @@ enum Stands {
 
 /// Returns how it stands with one orphan, and what a plan says of it.
 fn of_one(id: &Id, said: &[Event], prune: bool) -> (Stands, Event) {
-    let mut stands = Stands::Gone;
-    let (mut all, mut why, mut what): (Vec<Change>, Option<String>, Option<String>) = (Vec::new(), None, None);
+    let (mut stands, mut all, mut what) = (Stands::Unseen, Vec::<Change>::new(), None);
+    let mut why = Some("it was not looked at".to_owned());
     for event in said {
         match event {
+            Event::Checking { ids } if ids.contains(id) => (stands, why) = (Stands::Gone, None),
             Event::Planned { id: of, changes, .. } if of == id => {
                 all.extend(changes.iter().cloned());
                 stands = Stands::Goes;
