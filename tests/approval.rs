@@ -40,7 +40,7 @@ fn an_apply_makes_the_plan_that_was_approved_even_the_first_on_a_host() {
     assert_eq!((applied.code, there(&place).as_str()), (0, "abc"), "{applied:?}");
     let again = expect(&place, &first);
     assert_eq!(again.code, 0, "a pipeline may run it again: {again:?}");
-    assert!(again.stdout.contains("not needed any more: nothing differs"), "{again:?}");
+    assert!(again.stdout.contains("not needed any more: nothing is to be changed"), "{again:?}");
     assert_eq!(ended(&place, &["plan", "web.toml"]).get("plan"), None);
     fs::write(place.root().join("a"), "A\n").unwrap();
     let drift = digest(&place);
@@ -86,6 +86,18 @@ fn the_json_of_a_refusal_has_both_digests_and_the_differences() {
     assert_eq!(differences[0]["id"].as_str().unwrap().rsplit('/').next(), Some("c"));
     assert_eq!(differences[0].get("planned"), None);
     assert_eq!(events.last().unwrap()["exit"], 4);
+}
+
+#[test]
+fn a_plan_that_fails_is_not_the_expected_one_even_where_nothing_is_left_to_change() {
+    let place = Place::new(FILES);
+    let old = digest(&place);
+    fs::create_dir(place.root().join("a")).unwrap();
+    let refused = expect(&place, &old);
+    assert_eq!((refused.code, there(&place).as_str()), (1, "a"), "{refused:?}");
+    assert!(refused.stdout.contains("not as expected: this plan changes nothing, and "), "{refused:?}");
+    assert!(refused.stdout.contains("- host/file:ROOT/c  planned no more: made: file"), "{refused:?}");
+    assert!(refused.stdout.contains("error: host/file:ROOT/a failed"), "{refused:?}");
 }
 
 #[test]

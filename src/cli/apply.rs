@@ -65,10 +65,10 @@ impl Args {
             let empty = planned.tally.counts.changed == 0 && planned.tally.counts.due == 0;
             if let Some(expected) = self.expect.as_ref().filter(|_| planned.stopped.is_none()) {
                 let changes = session.hub.changes();
-                if changes.is_empty() {
-                    let text = "what was expected is not needed any more: nothing differs".to_owned();
+                if changes.is_empty() && planned.tally.counts.failed == 0 {
+                    let text = "what was expected is not needed any more: nothing is to be changed".to_owned();
                     session.hub.emit(Event::Warned { text })?;
-                } else if !changes.digest().starts_with(expected) {
+                } else if changes.is_empty() || !changes.digest().starts_with(expected) {
                     let known = approved::find(expected, &global.run_dir, &session.sys);
                     return session.refuse(&planned, expected, known.as_ref());
                 }

@@ -10,7 +10,11 @@ pub(super) fn text(expected: &str, planned: &str, differences: Option<&[Differen
     let head = style.paint(Hue::Bad, "not as expected:");
     let short = |digest: &str| digest.get(..HEAD).unwrap_or(digest).to_owned();
     let (expected, planned) = (short(expected), short(planned));
-    let mut text = format!("{head} the digest of this plan is {planned}, not {expected}; nothing was changed\n");
+    let is = match planned.as_str() {
+        "" => format!("this plan changes nothing, and {expected} does"),
+        planned => format!("the digest of this plan is {planned}, not {expected}"),
+    };
+    let mut text = format!("{head} {is}; nothing was changed\n");
     let Some(differences) = differences else {
         text.push_str("  what was expected is not known: a plan that root made here is kept until the next boot\n");
         return text;
