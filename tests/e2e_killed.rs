@@ -159,10 +159,15 @@ fn is_made_good(
     if verified.is_intact() { Ok(()) } else { Err(format!("the ledger: {verified:?}")) }
 }
 
-/// Returns the paths that a run may have left, without what the tools for accounts keep of the version before.
+/// Returns the paths that a run may have left, without what the tools for accounts keep of the version before, and what
+/// programs printed: each run has a file of that, and one that was killed is a run more.
 fn paths() -> BTreeSet<PathBuf> {
     let all = pristine::below(&["/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr/local", STATE]).into_keys();
-    all.filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b"-")).collect()
+    let printed = |path: &Path| {
+        path.parent().is_some_and(|parent| parent == Path::new(STATE).join("runs"))
+            && path.extension().is_some_and(|is| is == "jsonl")
+    };
+    all.filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b"-") && !printed(path)).collect()
 }
 
 /// Applies an act in a process of its own; `None` where that was killed, as it was asked to be.
