@@ -57,9 +57,12 @@ impl Capacity {
     pub fn judged(mut self) -> Self {
         let running: Vec<&Member> = self.members.iter().filter(|member| member.runs).collect();
         let mut over = Vec::new();
-        for member in running.iter().filter(|member| self.cores > 0 && member.cores > Some(self.cores)) {
-            let cores = member.cores.unwrap_or_default();
-            over.push(format!("container {} is to have {cores} cores; this host has {}", member.id, self.cores));
+        let beyond = running.iter().filter(|member| self.cores > 0 && member.cores > Some(self.cores));
+        let beyond: Vec<String> = beyond.map(|member| member.id.to_string()).collect();
+        if !beyond.is_empty() {
+            let are = if beyond.len() == 1 { "container {} is" } else { "containers {} are" }
+                .replace("{}", &beyond.join(", "));
+            over.push(format!("{are} to have more cores than this host, which has {}", self.cores));
         }
         let memory = running.iter().filter_map(|member| member.memory).sum::<u64>();
         if memory > self.memory && self.memory > 0 {
@@ -116,8 +119,7 @@ mod tests {
         assert_eq!(
             two_on(2, 6 * GIB, Some(20 * GIB)),
             [
-                "container 201 is to have 4 cores; this host has 2",
-                "container 202 is to have 4 cores; this host has 2",
+                "containers 201, 202 are to have more cores than this host, which has 2",
                 "2 containers may take 8.0 GiB of memory; this host has 6.0 GiB",
                 "new disks may take 60.0 GiB of `fast`; 20.0 GiB are free there"
             ]
