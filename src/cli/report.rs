@@ -136,10 +136,11 @@ impl Args {
     /// Returns what `plan` says of the recipe, in a process of its own.
     fn plan(&self, global: &Global, sys: &Real, recipe: Option<&str>) -> Result<String, Exit> {
         let Some(recipe) = recipe else { return Ok("no recipe is known; --recipe names one\n".to_owned()) };
-        let state_dir = std::path::absolute(&global.state_dir).attempt(|| "finding the state directory".to_owned())?;
-        let mut argv =
-            ["/proc/self/exe", "plan", recipe, "--color", "never", "--state-dir"].map(str::to_owned).to_vec();
-        argv.push(state_dir.display().to_string());
+        let mut argv = ["/proc/self/exe", "plan", recipe, "--color", "never"].map(str::to_owned).to_vec();
+        for (option, directory) in [("--state-dir", &global.state_dir), ("--run-dir", &global.run_dir)] {
+            let whole = std::path::absolute(directory).attempt(|| format!("finding `{}`", directory.display()))?;
+            argv.extend([option.to_owned(), whole.display().to_string()]);
+        }
         argv.extend(self.var.iter().flat_map(|(name, value)| ["--var".to_owned(), format!("{name}={value}")]));
         let here = std::path::absolute(".").attempt(|| "finding the working directory".to_owned())?;
         let command = Command::new(argv).cwd(Some(here)).timeout(PLAN);
