@@ -6,7 +6,7 @@ use crate::support::repository::make;
 use std::fs;
 use std::path::Path;
 
-const BEFORE: &str = r#"
+const BEFORE: &str = r"
 printf 'theirs\n' >/etc/there.conf; chown daemon:adm /etc/there.conf; chmod 0640 /etc/there.conf
 ln -s /etc/hostname /etc/link.conf
 printf 'theirs\n' >/etc/file.conf
@@ -24,7 +24,7 @@ printf '/srv/shared 10.0.0.9(ro,no_subtree_check)\n' >/etc/exports.d/srv-shared.
 exportfs -ra
 git init -q -b main /srv/origin; cd /srv/origin; git config user.name x; git config user.email x@example.org
 git commit -q --allow-empty -m x; git clone -q /srv/origin /srv/checkout
-"#;
+";
 
 const RECIPE: &str = r#"
 name = "web"
@@ -100,7 +100,7 @@ ref = "main"
 
 /// What people and their programs have of this machine. A ledger and its lock stay, and what tools keep of the time before.
 fn seen() -> String {
-    sh(r#"cd /; find etc srv home root usr/local opt -not -name .pwd.lock -not -path 'etc/*-' -not -path '*/.git*' \
+    sh(r"cd /; find etc srv home root usr/local opt -not -name .pwd.lock -not -path 'etc/*-' -not -path '*/.git*' \
             -printf '%p %y %m %u %g %l\n' | sort
         find etc srv home root usr/local opt -type f -not -name .pwd.lock -not -path 'etc/*-' -not -path '*/.git*' \
             -exec sha256sum {} + | sort -k 2
@@ -108,7 +108,7 @@ fn seen() -> String {
         exportfs -v; ip -brief link
         systemctl list-unit-files --no-legend --no-pager
         systemctl list-units --no-legend --no-pager --plain --type=service
-        pgrep -a sleep | cut -d ' ' -f 2- | sort"#)
+        pgrep -a sleep | cut -d ' ' -f 2- | sort")
 }
 
 #[test]

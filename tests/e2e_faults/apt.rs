@@ -19,8 +19,9 @@ fn who_holds_the_lock_is_named_while_it_is_waited_for_and_where_that_was_in_vain
         let place = Place::new(RECIPE);
         let path = "/var/lib/dpkg/lock-frontend";
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        let whole = |kind: i32| libc_flock(kind);
-        fcntl(&file, FcntlArg::F_SETLK(&whole(nix::libc::F_WRLCK))).unwrap();
+        let l_type = nix::libc::F_WRLCK.try_into().unwrap();
+        let all = nix::libc::flock { l_type, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+        fcntl(&file, FcntlArg::F_SETLK(&all)).unwrap();
         let who = format!("(pid {}), which holds `{path}`", std::process::id());
         let ran = apply(&place, "*");
         assert!(ran.stdout.contains(&who), "{ran:#?}");
@@ -40,10 +41,6 @@ fn who_holds_the_lock_is_named_while_it_is_waited_for_and_where_that_was_in_vain
         assert_eq!(run.wait().unwrap().code(), Some(0), "{line}");
         converges(&place);
     });
-}
-
-fn libc_flock(kind: i32) -> nix::libc::flock {
-    nix::libc::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 #[test]
