@@ -23,3 +23,4 @@ pub mod run;
 pub mod sight;
 pub mod watched;
 pub mod web;
+pub mod world;
