@@ -178,7 +178,7 @@ fn what_a_killed_run_left_at_work_is_waited_for(job: &Job) {
          soon pgrep -f 'tar -xpf - -C /var/lib/lxc/309/[r]ootfs'
          kill -KILL $run; wait $run || true
          provision apply /srv/late.toml --yes >/srv/second 2>&1 & run=$!
-         soon grep 'host/container:309  waits for `.*`, which is at work on it' /srv/second
+         soon grep 'waits for `.*` (pid .*), which an earlier run has started' /srv/second
          mv /srv/late.tar.zst /srv/fifo; cp {TEMPLATE} /srv/late.tar.zst; cat {TEMPLATE} >/srv/fifo
          wait $run; echo $?; cat /srv/second"
     ));

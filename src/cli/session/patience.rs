@@ -1,4 +1,4 @@
-//! A run that changes containers waits for what is at work on them: a run that was killed may have left its tool behind.
+//! Before a run changes anything it waits for what a killed one has left at work, and for what is at work on its containers.
 use super::{Session, containers, known};
 use crate::container::driver;
 use crate::error::Error;
@@ -10,9 +10,35 @@ use std::time::Duration;
 /// As long as making a container takes, and more; what is locked even then is said to wait.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// Nothing is said of what takes less.
+const PROMPTNESS: Duration = Duration::from_millis(500);
+
 impl Session {
-    /// Waits until nothing is at work any more on the containers of the recipe, and says for what it waits.
+    /// Waits until nothing is at work any more, and says for what it waits.
     pub(in crate::cli) fn wait_for_others(&self) -> Result<(), Error> {
+        self.wait_for_an_earlier_run()?;
+        self.sys.list_children()?;
+        self.wait_for_containers()
+    }
+
+    fn wait_for_an_earlier_run(&self) -> Result<(), Error> {
+        let (begun, mut said) = (self.sys.uptime(), None);
+        while let Some(child) = self.sys.left_at_work()? {
+            let waited = self.sys.uptime().saturating_sub(begun);
+            if self.hub.interrupted() || waited >= PATIENCE {
+                break;
+            }
+            if waited >= PROMPTNESS && said.as_ref() != Some(&child) {
+                let text = format!("waits for `{}` (pid {}), which an earlier run has started", child.1, child.0);
+                self.hub.emit(Event::Warned { text })?;
+                said = Some(child);
+            }
+            self.sys.sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn wait_for_containers(&self) -> Result<(), Error> {
         let mut ids = containers(&self.recipe.stages);
         if self.prune == Some(true) {
             ids.extend(known(&self.hub));

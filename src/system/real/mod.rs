@@ -2,6 +2,7 @@
 mod attributes;
 mod bind;
 mod capture;
+mod children;
 mod fetch;
 mod lock;
 mod metadata;
@@ -18,9 +19,10 @@ mod write;
 use super::{Bind, Captured, Command, Facts, Fetch, Fetched, NewFile, Output, Stat, System};
 use crate::error::Result;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The machine on which this process runs.
@@ -29,6 +31,7 @@ pub struct Real {
     state_dir: PathBuf,
     facts: Facts,
     http: fetch::Http,
+    children: OnceLock<File>,
 }
 
 impl Real {

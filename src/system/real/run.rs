@@ -1,6 +1,7 @@
 //! Child processes: a session of their own, a bare environment, bounded output, and an end even where a grandchild stays.
 #![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
 use super::Real;
+use super::children::write_down;
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::passwd::user_for_running;
 use crate::system::program::PATH;
@@ -101,9 +102,13 @@ fn prepare(system: &Real, command: &Command, program: &Path) -> Result<std::proc
     process.env("HOME", home).env("USER", &name).env("LOGNAME", name);
     process.envs(command.env.iter().map(|(name, value)| (name, value)));
     let tied = command.tied.then(nix::unistd::getpid);
+    let mut children = system.children().attempt(|| "opening the list of what runs".to_owned())?;
     let enter = move || {
         // A session of its own: Ctrl-C at our terminal doesn't reach it, and it can't ask at that terminal.
         setsid()?;
+        if let Some(list) = &mut children {
+            write_down(list)?;
+        }
         if let Some((uid, gid, groups)) = &become_user {
             setgroups(groups)?;
             setgid(*gid)?;
