@@ -12,7 +12,8 @@ fmt:
     cargo fmt
 
 lint:
-    cargo clippy --locked --all-targets --test e2e -- -D warnings
+    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --test e2e -- -D warnings
 
 # Unit, case, contract and command line tests; `just test NAME` for some
 test *filter:

@@ -6,7 +6,10 @@
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test binary has no outside, shares its support, looks at the machine itself and says how far it is"
+    clippy::needless_pass_by_value,
+    clippy::type_complexity,
+    reason = "a test binary has no outside, shares its support, looks at the machine itself, says how far it is, and gives fields \
+              and steps where they are used"
 )]
 mod e2e_accounts;
 mod e2e_adopted;

@@ -357,7 +357,9 @@ fn a_tool_that_is_killed_anywhere_leaves_what_the_next_run_completes() {
     on_a_disposable_machine(name, &packages, || {
         let here = &mut Here::new();
         let files = ["useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "chpasswd", "chown"];
-        files.iter().for_each(|program| here.may_be_killed(program));
+        for program in files {
+            here.may_be_killed(program);
+        }
         here.sh("groupadd --gid 1700 crew; cp -a /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid /root/");
         let calls = &["rename", "unlink"][..];
         let fresh = |here: &mut Here| {

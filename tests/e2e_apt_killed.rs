@@ -147,7 +147,8 @@ fn what_was_killed_in_the_middle_is_brought_to_its_end() {
 }
 
 fn digest(file: &str) -> String {
-    Sha256::digest(std::fs::read(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let sum = Sha256::digest(std::fs::read(file).unwrap());
+    sum.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[test]

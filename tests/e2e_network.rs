@@ -92,7 +92,8 @@ fn gets_out(here: &mut Here) {
 }
 
 fn bridge_killed(here: &mut Here) {
-    ["ifup", "ifdown"].iter().for_each(|program| here.may_be_killed(program));
+    here.may_be_killed("ifup");
+    here.may_be_killed("ifdown");
     let nat = || bridge(json!({ "name": "vmbr33", "address": "10.33.0.1/24", "nat": true }));
     let gone = |here: &mut Here| {
         here.sh("ip link delete dev vmbr33 2>/dev/null || true; rm -f /etc/network/interfaces.d/vmbr33; \

@@ -27,7 +27,7 @@ fn a_plan_says_what_happens_and_names_the_damage_and_nothing_else_is_touched() {
                 resources.set(resources.get() + fate.world.things.len());
                 damaged.set(damaged.get() + fate.damages.len());
                 let held = fate.holds();
-                fate.world.clean();
+                World::clean();
                 held.map_err(|why| TestCaseError::fail(format!("{why}\n{fate:#?}")))
             });
             outcome.unwrap_or_else(|error| panic!("{error}"));
@@ -181,8 +181,8 @@ fn look() -> Look {
         }
     }
     let mut look = Look::new();
-    ["/srv", "/home", "/etc/systemd", "/etc/apt", "/opt", "/root"]
-        .into_iter()
-        .for_each(|path| into(&mut look, Path::new(path)));
+    for path in ["/srv", "/home", "/etc/systemd", "/etc/apt", "/opt", "/root"] {
+        into(&mut look, Path::new(path));
+    }
     look
 }

@@ -453,7 +453,7 @@ fn drop_ins(here: &mut Here) {
     here.sh("ln -s /dev/null /etc/systemd/system/dr-op@a.service.d/d.conf 2>/dev/null || \
              { mkdir /etc/systemd/system/dr-op@a.service.d; ln -s /dev/null /etc/systemd/system/dr-op@a.service.d/d.conf; }");
     let said = here.apply(&recipe);
-    assert!(said.len() == 1 && said[0].contains("d"), "{said:#?}");
+    assert!(said.len() == 1 && said[0].contains('d'), "{said:#?}");
     here.in_sync(&recipe);
     here.sh("rm /etc/systemd/system/dr-.service.d/b.conf");
     here.converges(&recipe, &[&restarted("/etc/systemd/system/dr-.service.d/b.conf")]);

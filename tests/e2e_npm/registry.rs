@@ -50,14 +50,14 @@ impl Registry {
             std::fs::write(package.join(file), content).unwrap();
         }
         let path = format!("{name}/-/{}-{version}.tgz", name.rsplit('/').next().unwrap());
-        let mut shelf = self.shelf.lock().unwrap();
-        shelf.tarballs.insert(path.clone(), packed(directory.path()));
+        let mut kept = self.shelf.lock().unwrap();
+        kept.tarballs.insert(path.clone(), packed(directory.path()));
         manifest["dist"] = json!({ "tarball": format!("{}/{path}", self.url) });
         if manifest["scripts"]["postinstall"].is_string() {
             manifest["hasInstallScript"] = json!(true);
         }
         let none = json!({ "name": name, "versions": {} });
-        let packument = shelf.packuments.entry(name.to_owned()).or_insert(none);
+        let packument = kept.packuments.entry(name.to_owned()).or_insert(none);
         packument["versions"][version] = manifest;
         packument["dist-tags"] = json!({ "latest": version });
     }

@@ -126,7 +126,7 @@ impl World {
         format!("name = \"random\"\n\n{}", tables.join("\n"))
     }
 
-    pub fn clean(&self) {
+    pub fn clean() {
         let script = "systemctl -q disable random-one.service 2>/dev/null; rm -rf /srv/random /var/lib/provision \
                       /etc/systemd/system/random-one.service; systemctl daemon-reload; for user in ru-one ru-two; do \
                       userdel -r $user 2>/dev/null; done; for group in rg-one rg-two; do groupdel $group 2>/dev/null; done; true";
