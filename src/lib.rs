@@ -18,5 +18,6 @@ mod random;
 pub mod recipe;
 pub mod report;
 pub mod resource;
+pub mod signature;
 pub mod system;
 mod wildcard;
