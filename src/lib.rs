@@ -16,6 +16,7 @@ pub mod lanes;
 pub mod ledger;
 mod random;
 pub mod recipe;
+pub mod release;
 pub mod report;
 pub mod resource;
 pub mod signature;

@@ -16,6 +16,7 @@ mod e2e_adopted;
 mod e2e_apt;
 mod e2e_apt_killed;
 mod e2e_binary;
+mod e2e_bootstrap;
 mod e2e_cases;
 mod e2e_clone;
 mod e2e_container;

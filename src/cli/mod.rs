@@ -10,6 +10,7 @@ mod facts;
 mod history;
 mod import;
 mod init;
+mod itself;
 mod ledger;
 mod named;
 mod options;
@@ -69,6 +70,8 @@ enum Command {
     Report(report::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
+    #[command(subcommand, name = "self")]
+    Itself(itself::Command),
     #[command(hide = true)]
     Agent(agent::Args),
 }
@@ -103,6 +106,7 @@ pub fn main() -> i32 {
         Command::History(args) => args.run(&global),
         Command::Report(args) => args.run(&global),
         Command::Ledger(command) => command.run(&global),
+        Command::Itself(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),
     };
     match outcome {

@@ -336,6 +336,13 @@ impl State {
         self.claims(recipe).filter(|(_, claim)| claim.failed).map(|(id, _)| id.clone()).collect()
     }
 
+    /// Returns the recipes that have made or changed something that is still there.
+    pub fn recipes(&self) -> impl Iterator<Item = &str> {
+        let stays = |claim: &Claim| claim.made || (claim.is_touched() && is_present(claim));
+        let all = self.recipes.iter().filter(move |(_, book)| book.claims.values().any(stays));
+        all.map(|(name, _)| name.as_str())
+    }
+
     /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays.
     pub fn others(&self, recipe: &str, id: &Id) -> BTreeSet<&str> {
         let holds = |book: &Book| book.claims.get(id).is_some_and(|claim| claim.made || is_present(claim));
