@@ -92,6 +92,24 @@ fn a_recipe_is_shown_as_it_is_written() {
 }
 
 #[test]
+fn the_recipes_that_ship_are_copied_to_be_edited_and_overwrite_nothing() {
+    let place = Place::new("");
+    let mine = place.root().join("mine");
+    let copied = place.run(&["recipes", "copy", "mine"]);
+    assert_eq!((copied.code, copied.stdout.as_str()), (0, "wrote 13 files to mine\n"), "{}", copied.stderr);
+    assert_eq!(fs::read_to_string(mine.join("eidolons.toml")).unwrap(), include_str!("../recipes/eidolons.toml"));
+    assert_eq!(place.run(&["validate", "mine/eidolons.toml"]).code, 0, "with all files that it uses");
+    assert_eq!(place.run(&["recipes", "copy", "mine"]).code, 0, "what is there already is no hindrance");
+    fs::write(mine.join("files/nodesource.asc"), "another").unwrap();
+    fs::remove_file(mine.join("member.toml")).unwrap();
+    let refused = place.run(&["recipes", "copy", "mine"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("writing `mine/files/nodesource.asc`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("another file is there, and nothing is overwritten"), "{}", refused.stderr);
+    assert!(!mine.join("member.toml").exists(), "nothing was written");
+}
+
+#[test]
 fn a_directory_is_called_what_it_is() {
     let place = Place::new("");
     let directory = place.run(&["plan", "/etc"]);

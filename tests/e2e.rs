@@ -24,6 +24,7 @@ mod e2e_cut;
 mod e2e_documents;
 mod e2e_each_call;
 mod e2e_faults;
+mod e2e_guides;
 mod e2e_hostile;
 mod e2e_job;
 mod e2e_killed;
