@@ -165,7 +165,8 @@ down() {
 		echo 0 >/proc/sys/net/ipv4/ip_forward
 	fi
 	rm -rf --one-file-system "$directory" "/run/lxc/lock$directory"
-	find /sys/fs/cgroup -depth -type d \( -path "*/lxc.payload.$name*" -o -path "*/lxc.monitor.$name*" \) \
+	# LXC numbers a name that is there already: `NAME-1`. Host 10 is not host 1's.
+	find /sys/fs/cgroup -depth -type d -regextype posix-extended -regex ".*/lxc\.(payload|monitor)\.$name(-[0-9]+)?(/.*)?" \
 		-exec rmdir {} \; 2>/dev/null || true
 }
 
