@@ -6,9 +6,12 @@ use std::time::Instant;
 const TEMPLATE: &str = "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst";
 const TEMPLATE_OF_NODE: &str = "/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd64.tar.zst";
 
-/// What is read on a Debian machine, and what on a node of Proxmox: a document and the titles of its sections, all where none.
-const ON_DEBIAN: &[(&str, &[&str])] =
-    &[("getting-started.md", &["On a laptop", "A container on the same machine"]), ("security.md", &["The ledger"])];
+/// What is read on a Debian machine, and what on a node of Proxmox: a document and the titles of its sections.
+const ON_DEBIAN: &[(&str, &[&str])] = &[
+    ("getting-started.md", &["On a laptop", "A container on the same machine"]),
+    ("events.md", &["The ledger"]),
+    ("security.md", &["The ledger"]),
+];
 const ON_A_NODE: &[(&str, &[&str])] = &[("getting-started.md", &["On a Proxmox host"])];
 
 #[test]
