@@ -31,10 +31,14 @@ bench:
 bench-host: release
     benches/host.sh
 
-# The static binary
+# The static binary, as it is released
 release:
-    cargo build --locked --release
+    packaging/build.sh x86_64-unknown-linux-gnu
     ls -l {{ target }}/release/provision
+
+# A release in target/dist: `just release-all --key FILE --url URL 0.1.0`; packaging/README.md
+release-all *arguments:
+    packaging/release.sh {{ arguments }}
 
 # Licences, advisories, bans and sources; needs cargo-deny
 deny:

@@ -3,7 +3,7 @@
 # commands) in a disposable host, against a bare reading of the same: `cat` of the files and of dpkg's and the accounts'
 # records, and one `systemctl show`. CPU seconds with those of all children, the median of 15 rounds, both in each round.
 #
-#   cargo build --release && benches/host.sh
+#   packaging/build.sh x86_64-unknown-linux-gnu && benches/host.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export HOST_NUMBER=${HOST_NUMBER:-0}

@@ -31,6 +31,7 @@ mod ledger_rotation;
 mod orphans;
 mod preflight;
 mod real_git;
+mod release;
 mod report;
 mod software;
 mod support;
