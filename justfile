@@ -48,6 +48,11 @@ deny:
 run *arguments:
     cargo run --locked --quiet -- {{ arguments }}
 
-# Writes docs/recipes.md anew, from docs/recipes.in.md and the doc comments of the kinds
+# Writes docs/recipes.md and recipes/recipe.schema.json anew, from docs/recipes.in.md and the doc comments of the kinds
 docs:
     RENEW_DOCS=1 cargo test --locked --test suite documents
+    RENEW_DOCS=1 cargo test --locked --test suite schema
+
+# Writes the pages of the manual, the completions of shells and the schema of recipes into a directory
+manual directory:
+    cargo run --locked --quiet --example manual -- {{ directory }}

@@ -3,6 +3,7 @@ mod ack;
 mod agent;
 mod apply;
 mod approved;
+mod complete;
 mod destroy;
 mod enter;
 mod exit;
@@ -32,7 +33,7 @@ use exit::Exit;
 
 use crate::error::Error;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use options::Global;
 
 /// Brings this host and its LXC containers to what a recipe says.
@@ -74,6 +75,8 @@ enum Command {
     Itself(itself::Command),
     #[command(hide = true)]
     Agent(agent::Args),
+    #[command(hide = true)]
+    Complete(complete::Args),
 }
 
 /// Parses the command line, runs the command and returns the exit code.
@@ -108,11 +111,17 @@ pub fn main() -> i32 {
         Command::Ledger(command) => command.run(&global),
         Command::Itself(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),
+        Command::Complete(args) => args.run(),
     };
     match outcome {
         Ok(code) => code,
         Err(exit) => exit.say(global.color_on_stderr()),
     }
+}
+
+/// Returns the command line as `--help` knows it, for what is written from the same source.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Says why nothing can be done at all, and returns the exit code.

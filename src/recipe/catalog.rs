@@ -3,7 +3,7 @@ use super::collect::Collector;
 use super::document::Document;
 use super::error::Source;
 use super::files::{Directory, Embedded, Files};
-use super::find::{Origin, RECIPES};
+use super::find::{Found, Origin, RECIPES};
 use super::shipped::SHIPPED;
 use super::source::joined;
 use super::value::{Data, Entry, Value, get};
@@ -51,6 +51,16 @@ fn is_none(count: &usize) -> bool {
 /// Returns what is in `/etc/provision/recipes`, then what ships, each sorted by name.
 pub fn catalog() -> Vec<Listed> {
     catalog_of(Path::new(RECIPES), SHIPPED)
+}
+
+impl Found {
+    /// Returns what it takes from its includer or `--var`, each with its default, in few words.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some((document, _)) = read(self.files.as_ref(), &name) else { return Vec::new() };
+        let needs = document.needs.iter().map(|(name, _)| (name.clone(), "needed".to_owned()));
+        needs.chain(document.vars.iter().map(|entry| (entry.key.clone(), default(&document, &entry.value)))).collect()
+    }
 }
 
 fn catalog_of(machine: &Path, shipped: &'static [(&'static str, &'static [u8])]) -> Vec<Listed> {

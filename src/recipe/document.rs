@@ -12,11 +12,11 @@ use crate::resource::Kind;
 use std::sync::Arc;
 
 /// The keys that a file may have besides its blocks.
-const KEYS: [&str; 7] = ["name", "title", "phases", "phase", "needs", "vars", "secrets"];
+pub const KEYS: [&str; 7] = ["name", "title", "phases", "phase", "needs", "vars", "secrets"];
 /// The keys that every resource may have.
-pub(super) const COMMON: [&str; 7] = ["phase", "when", "for-each", "state", "timeout", "retries", "gate"];
+pub const COMMON: [&str; 7] = ["phase", "when", "for-each", "state", "timeout", "retries", "gate"];
 /// The keys of an include.
-const INCLUDE: [&str; 7] = ["recipe", "lane", "in", "vars", "for-each", "when", "phase"];
+pub const INCLUDE: [&str; 7] = ["recipe", "lane", "in", "vars", "for-each", "when", "phase"];
 
 /// A file of a recipe.
 #[derive(Debug)]

@@ -43,6 +43,7 @@ pub use find::{Found, Origin, find};
 pub use shipped::SHIPPED;
 pub(crate) use suggest::nearest;
 
+pub use document::{COMMON, INCLUDE, KEYS};
 pub use value::Span;
 
 use crate::id::Id;

@@ -22,6 +22,7 @@ pub mod reference;
 pub mod release;
 pub mod repository;
 pub mod run;
+pub mod schema;
 pub mod sight;
 pub mod signing;
 pub mod watched;

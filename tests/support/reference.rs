@@ -79,56 +79,81 @@ fn table(definition: &Definition, secrets: &[&str], to: &mut String) {
 /// Adds a table for each field that takes tables.
 fn tables_within(header: &str, definition: &Definition, to: &mut String) {
     for row in &definition.fields {
-        let name = match innermost(&row.takes) {
-            "Template" => "Download",
-            "Probe" => "Http",
-            name => name,
-        };
-        if let Some(within) = sources(header).iter().find_map(|source| self::definition(source, name)) {
+        if let Some(within) = within(header, row) {
             let _ = write!(to, "In `{}`:\n\n", row.key);
             table(&within, &[], to);
         }
     }
 }
 
+/// Returns the struct of the tables that a field of a kind takes.
+pub fn within(header: &str, row: &Row) -> Option<Definition> {
+    let name = match innermost(&row.takes) {
+        "Template" => "Download",
+        "Probe" => "Http",
+        name => name,
+    };
+    sources(header).iter().find_map(|source| definition(source, name))
+}
+
+/// A type of field that is read from text or a number.
+pub struct ScalarType {
+    /// As the source has it.
+    pub name: &'static str,
+    /// What it takes, in the words of its own errors.
+    pub expected: &'static str,
+    /// Returns whether it takes this text.
+    pub text: fn(&str) -> bool,
+    /// Returns whether it takes this number.
+    pub number: fn(i64) -> bool,
+}
+
+macro_rules! scalars {
+    ($($field:ident),+ $(,)?) => { &[$(ScalarType {
+        name: stringify!($field),
+        expected: <$field as Field>::EXPECTED,
+        text: |text| <$field as Field>::from_text(text).is_ok(),
+        number: |number| <$field as Field>::from_number(number).is_ok(),
+    }),+] };
+}
+
+/// Every such type.
+pub const SCALARS: &[ScalarType] = scalars!(
+    AbsPath,
+    AccountNumber,
+    Address,
+    Cidr,
+    ClientHost,
+    ContainerId,
+    ContainerName,
+    Cores,
+    ExportOptions,
+    GitRef,
+    GitUrl,
+    HostName,
+    InterfaceName,
+    IpAddress,
+    Mac,
+    Mode,
+    Mtu,
+    NpmName,
+    NpmVersion,
+    PackageName,
+    Period,
+    Principal,
+    Size,
+    SparseDirectory,
+    SshKey,
+    Tag,
+    Text,
+    UnitName,
+    UserName,
+    VersionGlob,
+    Vlan,
+);
+
 /// Says what a type takes, in the words of its own errors.
 fn takes(of: &str) -> String {
-    macro_rules! expected {
-        ($($field:ident),+) => { &[$((stringify!($field), <$field as Field>::EXPECTED)),+] };
-    }
-    const EXPECTED: &[(&str, &str)] = expected!(
-        AbsPath,
-        AccountNumber,
-        Address,
-        Cidr,
-        ClientHost,
-        ContainerId,
-        ContainerName,
-        Cores,
-        ExportOptions,
-        GitRef,
-        GitUrl,
-        HostName,
-        InterfaceName,
-        IpAddress,
-        Mac,
-        Mode,
-        Mtu,
-        NpmName,
-        NpmVersion,
-        PackageName,
-        Period,
-        Principal,
-        Size,
-        SparseDirectory,
-        SshKey,
-        Tag,
-        Text,
-        UnitName,
-        UserName,
-        VersionGlob,
-        Vlan
-    );
     const OTHERS: &[(&str, &str)] = &[
         ("bool", "true or false"),
         ("u16", "a whole number"),
@@ -146,7 +171,9 @@ fn takes(of: &str) -> String {
         ("Vec<MountPoint>", "a list of tables"),
         ("Vec<Client>", "a list of tables"),
     ];
-    let said = EXPECTED.iter().chain(OTHERS).find(|(known, _)| *known == of).map(|(_, said)| marked(said));
+    let scalar = SCALARS.iter().find(|scalar| scalar.name == of).map(|scalar| scalar.expected);
+    let other = || OTHERS.iter().find(|(known, _)| *known == of).map(|(_, said)| *said);
+    let said = scalar.or_else(other).map(marked);
     match (said, generic(of)) {
         (Some(said), _) => said,
         (None, Some(("Option", inner))) => takes(inner),
@@ -162,7 +189,8 @@ fn marked(words: &str) -> String {
     parts.map(|(number, part)| if number % 2 == 1 { format!("`\"{part}\"`") } else { part.to_owned() }).collect()
 }
 
-fn generic(of: &str) -> Option<(&str, &str)> {
+/// Returns what is generic, and of what.
+pub fn generic(of: &str) -> Option<(&str, &str)> {
     of.strip_suffix('>')?.split_once('<')
 }
 
@@ -228,7 +256,8 @@ fn sources(header: &str) -> Vec<String> {
     files.iter().map(|file| std::fs::read_to_string(file).expect("a source")).collect()
 }
 
-fn text(path: &str) -> String {
+/// Returns a file of the checkout.
+pub fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
