@@ -19,6 +19,7 @@ pub mod recipe;
 pub mod release;
 pub mod report;
 pub mod resource;
+pub mod schedule;
 pub mod signature;
 pub mod system;
 mod wildcard;

@@ -247,6 +247,7 @@ fn every_command_has_help_with_an_example() {
         &["ledger", "verify"],
         &["history"],
         &["history", "show"],
+        &["schedule"],
         &["init"],
         &["recipes"],
         &["recipes", "show"],

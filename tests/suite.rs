@@ -8,6 +8,7 @@
     reason = "a test binary has no outside, shares its support and looks at the machine itself"
 )]
 mod accounts_and_files;
+mod aftermath;
 mod agent;
 mod approval;
 mod bars;
@@ -36,6 +37,7 @@ mod preflight;
 mod real_git;
 mod release;
 mod report;
+mod schedule;
 mod software;
 mod support;
 mod wrong_recipes;

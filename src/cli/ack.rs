@@ -12,7 +12,7 @@ use crate::report::Silent;
 use crate::resource::Ack;
 use crate::system::{Real, System};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Records that what a gate asks for was done: who says so, and when.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ impl Args {
         }
         let sys = Real::new(global.state_dir.clone());
         let identity = identity(&sys, self.id.machine)?;
-        let hub = Hub::writing(write_ledger(global, &format!("ack {}", self.id))?, Box::new(Silent));
+        let hub = Hub::writing(write_ledger(global, &format!("ack {}", self.id), Duration::ZERO)?, Box::new(Silent));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let who = who::runs_this();
         hub.start(Started { command: "ack".to_owned(), version, who: who.clone(), ..Started::default() })?;

@@ -1,4 +1,6 @@
 //! `apply`: the plan, a question on a terminal, and the changes.
+use super::account::Shared;
+use super::aftermath::{ConfigArgs, follow};
 use super::approved;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::session::{Access, Purpose, Session};
@@ -6,8 +8,11 @@ use super::show::lines;
 use super::{Exit, prompt};
 use crate::engine::Mode;
 use crate::event::{Event, Sink};
-use crate::lanes::Pass;
+use crate::field::{Field as _, Period};
+use crate::lanes::{Pass, Passed};
 use crate::recipe::SecretsMode;
+use crate::system::Real;
+use std::time::Duration;
 
 /// Brings host and containers to what the recipe says; shows the plan first and, on a terminal, asks.
 #[derive(Debug, clap::Args)]
@@ -33,6 +38,16 @@ pub(super) struct Args {
     /// Changes nothing unless its plan has the digest that `plan` printed, and says what differs; then it does not ask.
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     expect: Option<String>,
+    /// Waits so long at most for another run that holds the lock, such as `10m`.
+    #[arg(long, value_name = "PERIOD", default_value = "0s", hide_default_value = true, value_parser = period)]
+    wait: Duration,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Reads how long something takes.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    Period::from_text(text).map(|Period(period)| period)
 }
 
 /// Reads the beginning of a digest, or all of it.
@@ -48,6 +63,14 @@ fn digest(text: &str) -> Result<String, String> {
 impl Args {
     /// Runs it.
     pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
+        let config = self.config.read(&Real::new(global.state_dir.clone()))?;
+        let account = Shared::default();
+        let outcome = self.converge(global, &account);
+        follow(global, &config, &self.recipe.recipe, &account, &outcome);
+        outcome
+    }
+
+    fn converge(&self, global: &Global, account: &Shared) -> Result<i32, Exit> {
         let purpose = Purpose {
             command: "apply",
             access: Access::Write,
@@ -55,11 +78,16 @@ impl Args {
             reach: self.reach.clone(),
             allow: &self.allow,
             prune: Some(self.prune),
-            show: lines(global, &self.recipe),
+            patience: self.wait,
+            show: account.beside(lines(global, &self.recipe)),
         };
         let session = Session::open(global, &self.recipe, purpose)?;
         let asks = !self.yes && self.expect.is_none() && !global.json && prompt::is_somebody_there();
         session.wait_for_others()?;
+        let end = |passed: &Passed| {
+            account.passed(passed);
+            session.end(passed, false)
+        };
         session.run(|go| {
             let planned = go(Pass { mode: Mode::Plan, destroy: false })?;
             let empty = planned.tally.counts.changed == 0 && planned.tally.counts.due == 0;
@@ -74,7 +102,7 @@ impl Args {
                 }
             }
             if planned.stopped.is_some() || empty {
-                return session.end(&planned, false);
+                return end(&planned);
             }
             session.say_capacity()?;
             if planned.tally.counts.changed > 0 {
@@ -85,7 +113,7 @@ impl Args {
             }
             session.keep_held(&planned)?;
             let passed = go(Pass { mode: Mode::Apply, destroy: false })?;
-            session.end(&passed, false)
+            end(&passed)
         })
     }
 }

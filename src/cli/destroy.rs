@@ -1,4 +1,5 @@
 //! `destroy`: takes away what is ours, in reverse order.
+use super::aftermath::{ConfigArgs, forget};
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::session::{Access, Purpose, Session};
 use super::show::lines;
@@ -8,6 +9,9 @@ use crate::error::Error;
 use crate::event::{Event, Sink};
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
+use crate::schedule;
+use crate::system::Real;
+use std::time::Duration;
 
 /// Takes away what this recipe made, in reverse order; containers and other data only where `--data` names them.
 #[derive(Debug, clap::Args)]
@@ -25,6 +29,8 @@ pub(super) struct Args {
     /// Does not ask.
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 impl Args {
@@ -37,6 +43,7 @@ impl Args {
             let error = Error::new(attempt).reason("nobody can be asked");
             return Err(Exit::Usage(error.remedy("look at the recipe, then give `--yes`")));
         }
+        let config = self.config.read(&Real::new(global.state_dir.clone()))?;
         let purpose = Purpose {
             command: "destroy",
             access: Access::Write,
@@ -44,12 +51,19 @@ impl Args {
             reach: self.reach.clone(),
             allow: &allow,
             prune: None,
+            patience: Duration::ZERO,
             show: lines(global, &self.recipe),
         };
         let mut session = Session::open(global, &self.recipe, purpose)?;
+        if schedule::recipes(&session.sys)?.contains(&session.recipe.name) {
+            let name = &session.recipe.name;
+            let text =
+                format!("it is scheduled, so it will be applied again: `provision schedule {name} --off` ends that");
+            session.hub.emit(Event::Warned { text })?;
+        }
         session.wait_for_others()?;
         let left = session.leave_to_others()?;
-        session.run(|go| {
+        let code = session.run(|go| {
             let mut planned = go(Pass { mode: Mode::Plan, destroy: true })?;
             if planned.tally.counts.changed == 0 || planned.stopped.is_some() {
                 planned.tally.held.extend(left);
@@ -62,6 +76,10 @@ impl Args {
             let mut passed = go(Pass { mode: Mode::Apply, destroy: true })?;
             passed.tally.held.extend(left);
             session.end(&passed, false)
-        })
+        })?;
+        if code == 0 && self.reach.only.is_empty() {
+            forget(&session.sys, &config, &session.recipe.name)?;
+        }
+        Ok(code)
     }
 }

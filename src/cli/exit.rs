@@ -18,17 +18,24 @@ pub(super) enum Exit {
 }
 
 impl Exit {
+    /// Returns the exit code.
+    pub(super) fn code(&self) -> i32 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Mistakes(_) | Self::Usage(_) => 2,
+            Self::Locked(_) => 5,
+        }
+    }
+
     /// Says it on stderr and returns the code.
     pub(super) fn say(&self, color: bool) -> i32 {
-        let (text, code) = match self {
-            Self::Failed(error) => (error_text(error, color), 1),
-            Self::Mistakes(mistakes) => (mistakes.render(color), 2),
-            Self::Usage(error) => (error_text(error, color), 2),
-            Self::Locked(error) => (error_text(error, color), 5),
+        let text = match self {
+            Self::Mistakes(mistakes) => mistakes.render(color),
+            Self::Failed(error) | Self::Usage(error) | Self::Locked(error) => error_text(error, color),
         };
         // There is nobody left to tell if stderr is closed.
         drop(writeln!(std::io::stderr(), "{}", text.trim_end()));
-        code
+        self.code()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line: one file a command, each its arguments and its run.
+mod account;
 mod ack;
+mod aftermath;
 mod agent;
 mod apply;
 mod approved;
@@ -21,6 +23,7 @@ mod print;
 mod prompt;
 mod recipes;
 mod report;
+mod schedule;
 mod session;
 mod show;
 mod since;
@@ -69,6 +72,7 @@ enum Command {
     Import(import::Args),
     History(history::Args),
     Report(report::Args),
+    Schedule(schedule::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
     #[command(subcommand, name = "self")]
@@ -108,6 +112,7 @@ pub fn main() -> i32 {
         Command::Import(args) => args.run(&global),
         Command::History(args) => args.run(&global),
         Command::Report(args) => args.run(&global),
+        Command::Schedule(args) => args.run(&global),
         Command::Ledger(command) => command.run(&global),
         Command::Itself(command) => command.run(&global),
         Command::Agent(_) => agent::Args::run(),

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Where the ledger, stamps and kept copies are.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/provision")]
+    #[arg(long, global = true, value_name = "DIR", default_value = Self::STATE_DIR)]
     pub(super) state_dir: PathBuf,
     /// Where plans are kept until the next boot.
-    #[arg(long, global = true, hide = true, value_name = "DIR", default_value = "/run/provision")]
+    #[arg(long, global = true, hide = true, value_name = "DIR", default_value = Self::RUN_DIR)]
     pub(super) run_dir: PathBuf,
     /// One event a line, as JSON (docs/events.md), in place of text.
     #[arg(long, global = true)]
@@ -36,6 +36,11 @@ pub(super) enum When {
 }
 
 impl Global {
+    /// Where the ledger is unless it is said otherwise.
+    pub(super) const STATE_DIR: &str = "/var/lib/provision";
+    /// Where plans are kept unless it is said otherwise.
+    pub(super) const RUN_DIR: &str = "/run/provision";
+
     /// Returns whether stdout takes colors.
     pub(super) fn color(&self) -> bool {
         self.colors(std::io::stdout().is_terminal())
@@ -76,8 +81,13 @@ pub(super) struct ReachArgs {
     #[arg(long, value_name = "GLOB")]
     pub(super) only: Vec<String>,
     /// How many lanes run side by side.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Self::JOBS, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: u16,
+}
+
+impl ReachArgs {
+    /// So many lanes unless it is said otherwise.
+    pub(super) const JOBS: u16 = 8;
 }
 
 /// What needs a person's word, by id.

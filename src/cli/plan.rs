@@ -7,6 +7,7 @@ use super::show::lines;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
+use std::time::Duration;
 
 /// Shows what an apply would change, and why: new, edited or drifted.
 #[derive(Debug, clap::Args)]
@@ -39,6 +40,7 @@ impl Args {
             reach: self.reach.clone(),
             allow: &self.allow,
             prune: Some(self.prune),
+            patience: Duration::ZERO,
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

@@ -3,6 +3,7 @@ mod patience;
 
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::orphans::orphans;
+use super::print::warn;
 use super::show::Show;
 use super::{Exit, facts, named, who};
 use crate::approval::Changes;
@@ -23,7 +24,7 @@ use crate::system::{Real, System};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Whether a command only looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(super) struct Purpose<'a> {
     pub(super) allow: &'a AllowArgs,
     /// Whether orphans are taken away, or shown; `None`: neither.
     pub(super) prune: Option<bool>,
+    /// How long it waits for another run that holds the lock.
+    pub(super) patience: Duration,
     /// Makes what shows it, once the recipe is known and the ids whose last outcome was a failure.
     pub(super) show: Show<'a>,
 }
@@ -91,7 +94,8 @@ impl Session {
             Access::Write => {
                 // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
                 is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0)?;
-                let ledger = write_ledger(global, &format!("{} {}", purpose.command, args.recipe))?;
+                let command = format!("{} {}", purpose.command, args.recipe);
+                let ledger = write_ledger(global, &command, purpose.patience)?;
                 let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
                 (recipe, found, Hub::writing(ledger, reporter))
@@ -310,12 +314,23 @@ pub(super) fn load(
     Ok((recipe, found.to_string()))
 }
 
-/// Takes the lock of the state directory for a command line and opens its ledger to write.
-pub(super) fn write_ledger(global: &Global, command: &str) -> Result<Writer, Exit> {
-    let lock = Lock::take(&global.state_dir, command, SystemTime::now()).map_err(|error| match error {
-        LockError::Held(_) => Exit::Locked(error.into()),
-        LockError::Failed(error) => Exit::Failed(error),
-    })?;
+/// Takes the lock of the state directory for a command line and opens its ledger to write; waits so long for another run.
+pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -> Result<Writer, Exit> {
+    let (begun, mut is_told) = (Instant::now(), false);
+    let lock = loop {
+        match Lock::take(&global.state_dir, command, SystemTime::now()) {
+            Ok(lock) => break lock,
+            Err(LockError::Failed(error)) => return Err(Exit::Failed(error)),
+            Err(held) if begun.elapsed() >= patience || interrupt::is_raised() => {
+                return Err(Exit::Locked(held.into()));
+            }
+            Err(held) if !is_told => {
+                is_told = true;
+                warn(&format!("waits for another run: {}", Error::from(held).causes.join(": ")));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(100)),
+        }
+    };
     Ledger::take_over_key(&lock, &global.run_dir)?;
     Ok(Writer::open(lock)?)
 }

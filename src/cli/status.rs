@@ -6,6 +6,7 @@ use super::show::checklist;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
+use std::time::Duration;
 
 /// Shows the checklist: a row a phase, a column a lane, each cell the worst of its resources.
 ///
@@ -29,6 +30,7 @@ impl Args {
             reach: self.reach.clone(),
             allow: &AllowArgs::default(),
             prune: None,
+            patience: Duration::ZERO,
             show: checklist(global),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

@@ -6,6 +6,7 @@ use super::show::lines;
 use crate::engine::Mode;
 use crate::lanes::Pass;
 use crate::recipe::SecretsMode;
+use std::time::Duration;
 
 /// Runs the recipe's tests and says of each how it ended. Changes nothing.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,7 @@ impl Args {
             reach: self.reach.clone(),
             allow: &AllowArgs::default(),
             prune: None,
+            patience: Duration::ZERO,
             show: lines(global, &self.recipe),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

@@ -5,6 +5,7 @@ use super::print::print;
 use super::session::{Access, Purpose, Session};
 use super::show::silence;
 use crate::recipe::SecretsMode;
+use std::time::Duration;
 
 /// Reads a recipe and everything that it includes, and names every mistake. Looks at no machine.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,7 @@ impl Args {
             reach: ReachArgs { only: Vec::new(), jobs: 1 },
             allow: &AllowArgs::default(),
             prune: None,
+            patience: Duration::ZERO,
             show: silence(),
         };
         let session = Session::open(global, &self.recipe, purpose)?;

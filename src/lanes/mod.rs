@@ -10,7 +10,7 @@ use crate::agent::Agent;
 use crate::container::{Driver, push};
 use crate::engine::{Course, Mode, Scope, Tally, converge};
 use crate::error::{Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Counts, Event, Sink};
 use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::recipe::{Lane, Stage};
@@ -19,6 +19,10 @@ use crate::system::System;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// What stands in place of a lane's name for what is in none; no lane is called so.
+pub const HOST: &str = "host";
 
 /// What a pass over the stages works with.
 pub struct Fleet<'a> {
@@ -61,8 +65,29 @@ pub struct Pass {
 pub struct Passed {
     /// How many names ended how.
     pub tally: Tally,
+    /// The same by lane; `host`: in none.
+    pub lanes: BTreeMap<String, LaneTally>,
     /// The first resource that was not tried because the run was interrupted.
     pub stopped: Option<Id>,
+}
+
+/// What came of a lane in a pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LaneTally {
+    /// How many names ended how.
+    pub counts: Counts,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Passed {
+    /// Takes in what came of a lane, or of a stretch of it, and how long it took.
+    fn add(&mut self, lane: &str, tally: Tally, took: Duration) {
+        let of_lane = self.lanes.entry(lane.to_owned()).or_default();
+        of_lane.counts += tally.counts;
+        of_lane.seconds += took.as_secs_f64();
+        self.tally.add(tally);
+    }
 }
 
 impl<'a> Fleet<'a> {
@@ -98,16 +123,17 @@ impl<'a> Fleet<'a> {
                     if trunk.failed.is_none() {
                         trunk.failed = lanes.values().find_map(|course| course.failed.clone());
                     }
-                    let sink = (self.sink)(None);
-                    passed.tally.add(self.walk(items, pass, &mut trunk, &*sink, &mut seen)?);
+                    let (sink, begun) = ((self.sink)(None), Instant::now());
+                    let tally = self.walk(items, pass, &mut trunk, &*sink, &mut seen)?;
+                    passed.add(HOST, tally, begun.elapsed());
                 }
                 Stage::Lanes(side_by_side) => {
                     for lane in side_by_side {
                         let course = lanes.entry(&lane.name).or_insert_with(|| trunk.clone());
                         course.failed = course.failed.take().or_else(|| trunk.failed.clone());
                     }
-                    for (lane, course, tally) in self.abreast(side_by_side, pass, &lanes, &seen)? {
-                        passed.tally.add(tally);
+                    for Abreast { lane, course, tally, took } in self.abreast(side_by_side, pass, &lanes, &seen)? {
+                        passed.add(&lane.name, tally, took);
                         trunk.changed |= course.changed;
                         trunk.pending.join(&course.pending);
                         trunk.gates.extend(course.gates.clone());
@@ -121,8 +147,9 @@ impl<'a> Fleet<'a> {
         passed.stopped = trunk.stopped;
         if passed.stopped.is_none() {
             let failed = trunk.failed.or_else(|| lanes.values().find_map(|course| course.failed.clone()));
+            let begun = Instant::now();
             let (tally, stopped) = self.orphaned(pass, failed)?;
-            passed.tally.add(tally);
+            passed.add(HOST, tally, begun.elapsed());
             passed.stopped = stopped;
         }
         Ok(passed)
@@ -135,9 +162,9 @@ impl<'a> Fleet<'a> {
         pass: Pass,
         courses: &BTreeMap<&str, Course>,
         seen: &[u32],
-    ) -> Result<Vec<(&'l Lane, Course, Tally)>> {
+    ) -> Result<Vec<Abreast<'l>>> {
         let queue = Mutex::new(lanes.iter().enumerate());
-        let work = || -> Result<Vec<(usize, &'l Lane, Course, Tally)>> {
+        let work = || -> Result<Vec<(usize, Abreast<'l>)>> {
             let mut done = Vec::new();
             loop {
                 let Some((number, lane)) = queue.lock().unwrap_or_else(PoisonError::into_inner).next() else {
@@ -146,11 +173,11 @@ impl<'a> Fleet<'a> {
                 let sink = (self.sink)(Some(&lane.name));
                 let mut course = courses.get(lane.name.as_str()).cloned().unwrap_or_default();
                 sink.emit(Event::LaneStarted)?;
-                let begun = std::time::Instant::now();
+                let begun = Instant::now();
                 let tally = self.walk(&lane.items, pass, &mut course, &*sink, &mut seen.to_vec())?;
-                let (seconds, stopped) = (begun.elapsed().as_secs_f64(), course.stopped.clone());
-                sink.emit(Event::LaneEnded { seconds, stopped })?;
-                done.push((number, lane, course, tally));
+                let (took, stopped) = (begun.elapsed(), course.stopped.clone());
+                sink.emit(Event::LaneEnded { seconds: took.as_secs_f64(), stopped })?;
+                done.push((number, Abreast { lane, course, tally, took }));
             }
         };
         let workers = self.jobs.clamp(1, lanes.len().max(1));
@@ -162,8 +189,8 @@ impl<'a> Fleet<'a> {
             }
             Ok::<(), Error>(())
         })?;
-        all.sort_by_key(|(number, ..)| *number);
-        Ok(all.into_iter().map(|(_, lane, course, tally)| (lane, course, tally)).collect())
+        all.sort_by_key(|(number, _)| *number);
+        Ok(all.into_iter().map(|(_, one)| one).collect())
     }
 
     /// Goes through the items of a lane, a segment a machine. `seen` holds the containers whose agent already has jobs of
@@ -232,6 +259,14 @@ impl<'a> Fleet<'a> {
         let agents = self.agents.into_inner().unwrap_or_else(PoisonError::into_inner);
         agents.into_values().for_each(Agent::end);
     }
+}
+
+/// One of the lanes of a stage, at its end.
+struct Abreast<'l> {
+    lane: &'l Lane,
+    course: Course,
+    tally: Tally,
+    took: Duration,
 }
 
 /// Returns what is in a stage.

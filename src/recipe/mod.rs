@@ -3,6 +3,7 @@ mod asleep;
 mod bases;
 mod catalog;
 mod collect;
+mod config;
 mod content;
 mod document;
 mod error;
@@ -37,6 +38,7 @@ mod vault;
 mod wording;
 
 pub use catalog::{Listed, catalog};
+pub use config::{Config, Hook};
 pub use error::{Mistake, Mistakes, Place, Source};
 pub use files::{Directory, Embedded, Files, Unread};
 pub use find::{Found, Origin, find};

@@ -12,6 +12,7 @@ mod group;
 pub mod history;
 mod json;
 mod lines;
+mod metrics;
 mod plan;
 mod stage;
 mod style;
@@ -25,6 +26,7 @@ pub use checklist::Checklist;
 pub use failure::error_text;
 pub use json::Json;
 pub use lines::Lines;
+pub use metrics::{Measured, metrics};
 pub use style::Style;
 
 use crate::event::Envelope;

@@ -31,6 +31,7 @@ pub fn systemctl(machine: &FakeMachine, command: &Command) -> Output {
         "disable" => first_failure(units.map(|unit| unit.disable())),
         "mask" => first_failure(units.map(|unit| unit.mask())),
         "unmask" => first_failure(units.map(|unit| unit.unmask())),
+        "list-timers" => list_timers(machine),
         "reset-failed" => first_failure(units.map(|unit| unit.reset_failed())),
         _ => refuse(1, &format!("Unknown command verb {verb}.\n")),
     }
@@ -39,6 +40,16 @@ pub fn systemctl(machine: &FakeMachine, command: &Command) -> Output {
 pub fn journalctl(_: &FakeMachine, command: &Command) -> Output {
     let name = command.argv.iter().find_map(|word| word.strip_prefix("_SYSTEMD_UNIT=")).unwrap_or_default();
     answer(0, &format!("{name}: Main process exited, code=exited, status=1/FAILURE\n"))
+}
+
+/// Those that run, as JSON; all of them elapse at one time.
+fn list_timers(machine: &FakeMachine) -> Output {
+    let paths: Vec<PathBuf> = machine.disk().children(Path::new(STATE)).cloned().collect();
+    let names = paths.iter().filter(|path| path.extension().is_some_and(|kind| kind == "timer"));
+    let names = names.filter_map(|path| path.file_name()?.to_str());
+    let active = names.filter(|name| Unit { machine, name }.state() == "active");
+    let timers = active.map(|name| serde_json::json!({ "next": 1_795_262_531_000_000_u64, "last": 0, "unit": name }));
+    answer(0, &serde_json::Value::from(timers.collect::<Vec<_>>()).to_string())
 }
 
 /// All are tried; the worst is told.
@@ -152,8 +163,14 @@ impl Unit<'_> {
         if self.state() == "active" && self.ends_at_once() { clock(self.machine) - since } else { 0 }
     }
 
+    /// The directory in which a link says that it is enabled.
+    fn wants(&self) -> String {
+        let by = if self.setting("WantedBy").is_some_and(|by| by == "timers.target") { "timers" } else { "multi-user" };
+        format!("{SYSTEM}/{by}.target.wants")
+    }
+
     fn file_state(&self) -> &'static str {
-        let wants = format!("{SYSTEM}/multi-user.target.wants/{}", self.name);
+        let wants = format!("{}/{}", self.wants(), self.name);
         match self.fragment() {
             _ if self.is_masked() => "masked",
             None => "",
@@ -258,7 +275,7 @@ impl Unit<'_> {
         if self.file_state() == "static" {
             return answer(0, "The unit files have no installation config\n");
         }
-        let wants = format!("{SYSTEM}/multi-user.target.wants");
+        let wants = self.wants();
         self.machine.dir(&wants);
         let link = Path::new(&wants).join(self.name);
         self.machine.disk().put(&link, Body::Link(fragment), 0, 0, 0o777).expect("its directory is there");
@@ -273,7 +290,7 @@ impl Unit<'_> {
         if self.fragment().is_none() {
             return refuse(1, &format!("Failed to disable unit: Unit file {} does not exist.\n", self.name));
         }
-        self.machine.disk().remove_tree(&Path::new(SYSTEM).join("multi-user.target.wants").join(self.name));
+        self.machine.disk().remove_tree(&Path::new(&self.wants()).join(self.name));
         reload_all(self.machine)
     }
 
