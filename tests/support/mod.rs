@@ -25,6 +25,7 @@ pub mod run;
 pub mod schema;
 pub mod sight;
 pub mod signing;
+pub mod sweep;
 pub mod watched;
 pub mod web;
 pub mod world;
