@@ -11,6 +11,8 @@ const ON_DEBIAN: &[(&str, &[&str])] = &[
     ("getting-started.md", &["On a laptop", "A container on the same machine"]),
     ("events.md", &["The ledger"]),
     ("security.md", &["The ledger"]),
+    // The last one: it takes provision away.
+    ("operations.md", &["Schedule", "Metrics", "Hook", "History", "Restore", "Uninstall"]),
 ];
 const ON_A_NODE: &[(&str, &[&str])] = &[("getting-started.md", &["On a Proxmox host"])];
 

@@ -5,6 +5,7 @@ use crate::cli::Exit;
 use crate::cli::options::Global;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Lock, LockError};
+use crate::schedule;
 use crate::system::{Real, System};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 /// Where a person puts what recipes need.
 const SETTINGS: &str = "/etc/provision";
 
-/// Takes this program away, and says what it leaves: the state directory, recipes, and all that recipes made.
+/// Takes this program away with its schedules, and says what it leaves: the state directory, recipes, and all that recipes made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  provision self uninstall\n  provision self uninstall --yes")]
 pub(in crate::cli) struct Args {
@@ -35,6 +36,9 @@ impl Args {
         let state = global.state_dir.as_path();
         let _lock = if is_there(state)? { Some(lock(state)?) } else { None };
         let mut text = format!("takes away {}\n", path.display());
+        for recipe in schedule::recipes(&sys)? {
+            let _ = writeln!(text, "ends the schedule of `{recipe}`");
+        }
         if is_there(state)? {
             // Writing to a string does not fail.
             let _ =
@@ -52,6 +56,7 @@ impl Args {
             print("nothing was changed\n")?;
             return Ok(0);
         }
+        schedule::off_all(&sys)?;
         sys.remove_file(&path)?;
         print("provision is uninstalled\n")?;
         Ok(0)
