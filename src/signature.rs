@@ -2,8 +2,10 @@
 //!
 //! The form: <https://jedisct1.github.io/minisign/>. Only the one that signs a digest of the bytes is taken, as minisign
 //! writes it since 0.10; the older one is refused.
+mod sign;
 mod trusted;
 
+pub use sign::SecretKey;
 pub use trusted::trusted;
 
 use crate::error::{Error, Result};

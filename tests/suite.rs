@@ -16,6 +16,7 @@ mod begin;
 mod bootstrap;
 mod bootstrap_trust;
 mod bug_report;
+mod bundles;
 mod cli;
 mod completions;
 mod containers;

@@ -5,11 +5,13 @@ mod aftermath;
 mod agent;
 mod apply;
 mod approved;
+mod bundle;
 mod complete;
 mod destroy;
 mod enter;
 mod exit;
 mod facts;
+mod find;
 mod history;
 mod import;
 mod init;
@@ -68,6 +70,7 @@ enum Command {
     Enter(enter::Args),
     Destroy(destroy::Args),
     Recipes(recipes::Args),
+    Bundle(bundle::Args),
     Init(init::Args),
     Import(import::Args),
     History(history::Args),
@@ -108,6 +111,7 @@ pub fn main() -> i32 {
         Command::Enter(args) => args.run(&global),
         Command::Destroy(args) => args.run(&global),
         Command::Recipes(args) => args.run(&global),
+        Command::Bundle(args) => args.run(&global),
         Command::Init(args) => args.run(),
         Command::Import(args) => args.run(&global),
         Command::History(args) => args.run(&global),

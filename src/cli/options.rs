@@ -13,6 +13,9 @@ pub(super) struct Global {
     /// Where plans are kept until the next boot.
     #[arg(long, global = true, hide = true, value_name = "DIR", default_value = Self::RUN_DIR)]
     pub(super) run_dir: PathBuf,
+    /// Whose signatures are trusted: public keys of minisign, `*.pub`.
+    #[arg(long, global = true, hide = true, value_name = "DIR", default_value = Self::TRUSTED_DIR)]
+    pub(super) trusted_dir: PathBuf,
     /// One event a line, as JSON (docs/events.md), in place of text.
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -40,6 +43,8 @@ impl Global {
     pub(super) const STATE_DIR: &str = "/var/lib/provision";
     /// Where plans are kept unless it is said otherwise.
     pub(super) const RUN_DIR: &str = "/run/provision";
+    /// Whose signatures are trusted unless it is said otherwise.
+    pub(super) const TRUSTED_DIR: &str = "/etc/provision/trusted.d";
 
     /// Returns whether stdout takes colors.
     pub(super) fn color(&self) -> bool {
@@ -66,7 +71,8 @@ impl Global {
 /// Which recipe, with which variables.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RecipeArgs {
-    /// The recipe: a file, or the name of one in /etc/provision/recipes or among those that ship.
+    /// The recipe: a file, or the name of one in /etc/provision/recipes or among those that ship; or a bundle, by URL or as
+    /// a `.tar`, with `#sha256=DIGEST` at its end or signed by a key in /etc/provision/trusted.d.
     #[arg(value_name = "RECIPE")]
     pub(super) recipe: String,
     /// Sets a variable of the recipe's [vars]; lists and tables as TOML. May be repeated.

@@ -1,12 +1,14 @@
 //! `recipes`: what ships and what the machine has, what each needs, their text, and copies to edit.
 #![expect(clippy::disallowed_methods, reason = "copies for their author to edit: they are no resource of any machine")]
 use super::Exit;
+use super::find::find;
 use super::options::Global;
 use super::print::print;
 use super::show::style;
 use crate::error::{Error, Result};
-use crate::recipe::{self, Listed, SHIPPED, catalog};
+use crate::recipe::{Listed, SHIPPED, catalog};
 use crate::report;
+use crate::system::Real;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ enum Command {
         after_help = "Examples:\n  provision recipes show eidolons\n  provision recipes show member >member.toml"
     )]
     Show {
-        /// The recipe: a file, or the name of one in /etc/provision/recipes or among those that ship.
+        /// The recipe: a file, the name of one in /etc/provision/recipes or among those that ship, or a bundle.
         #[arg(value_name = "RECIPE")]
         recipe: String,
     },
@@ -51,7 +53,7 @@ impl Args {
             None if global.json => print(&catalog().iter().map(line).collect::<String>())?,
             None => print(&report::catalog(&catalog(), style(global)))?,
             Some(Command::Show { recipe }) => {
-                let found = recipe::find(recipe).map_err(Exit::Usage)?;
+                let found = find(recipe, global, &Real::new(global.state_dir.clone()))?;
                 let bytes = found.bytes().map_err(Exit::Usage)?;
                 let text = String::from_utf8(bytes).map_err(|_| {
                     let error = Error::new(format!("printing `{}`", found.path.display())).reason("it is not UTF-8");

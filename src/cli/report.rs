@@ -6,11 +6,11 @@ use super::Exit;
 use super::history::find;
 use super::options::{Global, RecipeArgs, key_value};
 use super::print::print;
-use super::session::{items, load};
+use super::session::{items, load, options};
 use crate::error::{Attempt, Error};
 use crate::hub::Discreet;
 use crate::ledger::{History, Ledger, Run};
-use crate::recipe::SecretsMode;
+use crate::recipe::{SecretsMode, called};
 use crate::report::{Style, error_text, history};
 use crate::system::{Command, NewFile, Real, System};
 use dossier::Dossier;
@@ -110,8 +110,7 @@ impl Args {
     fn recipe(&self, run: Option<&Run>) -> Option<String> {
         let of_run = || {
             let file = &run?.started()?.file;
-            let file = file.strip_suffix(", which ships with provision").unwrap_or(file);
-            (!file.is_empty()).then(|| file.to_owned())
+            (!file.is_empty()).then(|| called(file).to_owned())
         };
         self.recipe.clone().or_else(of_run)
     }
@@ -121,11 +120,13 @@ impl Args {
         let look = |why: &str| format!("\n{why}, so the values of its secrets are not known: look twice.\n");
         let Some(recipe) = recipe else { return (Vec::new(), look("no recipe is known")) };
         let args = RecipeArgs { recipe: recipe.to_owned(), var: self.var.clone() };
-        match load(global, &args, sys, "", SecretsMode::AtHand) {
-            Ok((loaded, _)) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
+        let loaded = super::find::find(recipe, global, sys)
+            .and_then(|found| load(&found, &options(global, &args, sys, "", SecretsMode::AtHand)));
+        match loaded {
+            Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
                 (loaded.secrets, String::new())
             }
-            Ok((loaded, _)) => (
+            Ok(loaded) => (
                 loaded.secrets,
                 format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"),
             ),
@@ -137,7 +138,12 @@ impl Args {
     fn plan(&self, global: &Global, sys: &Real, recipe: Option<&str>) -> Result<String, Exit> {
         let Some(recipe) = recipe else { return Ok("no recipe is known; --recipe names one\n".to_owned()) };
         let mut argv = ["/proc/self/exe", "plan", recipe, "--color", "never"].map(str::to_owned).to_vec();
-        for (option, directory) in [("--state-dir", &global.state_dir), ("--run-dir", &global.run_dir)] {
+        let directories = [
+            ("--state-dir", &global.state_dir),
+            ("--run-dir", &global.run_dir),
+            ("--trusted-dir", &global.trusted_dir),
+        ];
+        for (option, directory) in directories {
             let whole = std::path::absolute(directory).attempt(|| format!("finding `{}`", directory.display()))?;
             argv.extend([option.to_owned(), whole.display().to_string()]);
         }

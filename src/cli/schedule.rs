@@ -2,15 +2,16 @@
 use super::Exit;
 use super::aftermath::ConfigArgs;
 use super::apply::period;
+use super::find::find;
 use super::named;
 use super::options::{Global, ReachArgs, RecipeArgs, key_value};
 use super::print::{print, warn};
-use super::session::{items, load};
+use super::session::{items, load, options};
 use crate::error::{Attempt as _, Error};
 use crate::id::Id;
 use crate::item::Item;
 use crate::ledger::rfc3339;
-use crate::recipe::{self, Origin, Recipe, SecretsMode};
+use crate::recipe::{Address, At, Origin, Recipe, SecretsMode};
 use crate::resource::Allowed;
 use crate::schedule::{self, Schedule, Scheduled, When};
 use crate::system::{Command, Real, System};
@@ -28,7 +29,7 @@ const WAIT: &str = "10m";
                         provision schedule web --calendar 'Mon..Fri 03:00' --var domain=example.org\n  \
                         provision schedule\n  provision schedule eidolons --off")]
 pub(super) struct Args {
-    /// The recipe: a file, or the name of one in /etc/provision/recipes or among those that ship.
+    /// The recipe: a file, the name of one in /etc/provision/recipes or among those that ship, or a bundle.
     #[arg(value_name = "RECIPE", requires = "how")]
     recipe: Option<String>,
     /// How long after the last time: `30m`, `12h`, `1d`.
@@ -82,7 +83,7 @@ impl Args {
     }
 
     fn set(&self, global: &Global, sys: &Real, named: &str) -> Result<(), Exit> {
-        let (loaded, _) = self.load(global, sys, named)?;
+        let loaded = self.load(global, sys, named)?;
         let ids: Vec<Id> = items(&loaded.stages).flat_map(Item::ids).collect();
         if let Some(mistake) = named::mistake(&ids, &loaded.name, &self.reach, &Allowed::default()) {
             return Err(Exit::Usage(mistake));
@@ -100,18 +101,19 @@ impl Args {
         Ok(())
     }
 
-    fn load(&self, global: &Global, sys: &Real, named: &str) -> Result<(Recipe, String), Exit> {
+    fn load(&self, global: &Global, sys: &Real, named: &str) -> Result<Recipe, Exit> {
         let args = RecipeArgs { recipe: named.to_owned(), var: self.var.clone() };
-        load(global, &args, sys, "", SecretsMode::AtHand)
+        load(&find(named, global, sys)?, &options(global, &args, sys, "", SecretsMode::AtHand))
     }
 
     /// Returns what is run: `apply`, of the same recipe from wherever it is started.
     fn argv(&self, global: &Global, sys: &Real, named: &str) -> Result<Vec<String>, Exit> {
         let binary = sys.read_link(Path::new("/proc/self/exe")).attempt(|| "finding this program".to_owned())?;
-        let found = recipe::find(named).map_err(Exit::Usage)?;
+        let found = find(named, global, sys)?;
         let recipe = match found.origin {
             Origin::Here => whole(&found.path)?,
             Origin::Machine | Origin::Binary => named.to_owned(),
+            Origin::Bundle { .. } => whole_address(named)?,
         };
         let read = [Some(binary.as_path()), (found.origin == Origin::Here).then(|| Path::new(&recipe))];
         for path in read.into_iter().flatten() {
@@ -131,9 +133,12 @@ impl Args {
         if let Some(config) = &self.config.config {
             argv.extend(["--config".into(), whole(config)?]);
         }
-        for (option, directory, default) in
-            [("--state-dir", &global.state_dir, Global::STATE_DIR), ("--run-dir", &global.run_dir, Global::RUN_DIR)]
-        {
+        let directories = [
+            ("--state-dir", &global.state_dir, Global::STATE_DIR),
+            ("--run-dir", &global.run_dir, Global::RUN_DIR),
+            ("--trusted-dir", &global.trusted_dir, Global::TRUSTED_DIR),
+        ];
+        for (option, directory, default) in directories {
             if directory != Path::new(default) {
                 argv.extend([option.into(), whole(directory)?]);
             }
@@ -145,7 +150,7 @@ impl Args {
 
     /// Ends the schedule of a recipe: of that name, or of the name that the file has.
     fn off(&self, global: &Global, sys: &Real, named: &str) -> Result<(), Exit> {
-        let of_file = || self.load(global, sys, named).ok().map(|(loaded, _)| loaded.name);
+        let of_file = || self.load(global, sys, named).ok().map(|loaded| loaded.name);
         let is_name = !named.contains('/');
         let ended = if is_name && schedule::off(sys, named)? {
             named.to_owned()
@@ -163,6 +168,16 @@ impl Args {
         };
         print(&format!("{ended} is not scheduled any more\n"))?;
         Ok(())
+    }
+}
+
+/// Returns the address of a bundle from wherever it is named.
+fn whole_address(named: &str) -> Result<String, Exit> {
+    match Address::parse(named).map_err(Exit::Usage)? {
+        Some(Address { at: At::File(path), sha256 }) => {
+            Ok(whole(&path)? + &sha256.map_or_else(String::new, |sha256| format!("#sha256={sha256}")))
+        }
+        _ => Ok(named.to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 mod patience;
 
+use super::find::find;
 use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::orphans::orphans;
 use super::print::warn;
@@ -18,10 +19,11 @@ use crate::interrupt;
 use crate::item::{Item, changes_nothing};
 use crate::lanes::{Fleet, Orphans, Pass, Passed};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
-use crate::recipe::{self, Options, Recipe, SecretsMode, Stage};
+use crate::recipe::{self, Found, Options, Recipe, SecretsMode, Stage};
 use crate::resource::{self, Allowed, Known, Remark};
-use crate::system::{Real, System};
+use crate::system::{Real, System, without_login};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -82,25 +84,28 @@ impl Session {
         let is_there = |recipe: &Recipe| is_there(recipe, &reach, &allowed, prune == Some(true), &global.state_dir);
         let interrupt = interrupt::flag()?;
         let mut shares_key = matches!(purpose.command, "plan" | "apply");
-        let (recipe, found, book) = match purpose.access {
+        let found = find(&args.recipe, global, &sys)?;
+        let load = |key: &str, secrets| load(&found, &options(global, args, &sys, key, secrets));
+        let (recipe, book) = match purpose.access {
             Access::Read => {
                 let mut ledger = Ledger::open(&global.state_dir)?;
                 shares_key = shares_key && ledger.share_key(&global.state_dir, &global.run_dir);
-                let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
+                let recipe = load(ledger.key(), purpose.secrets)?;
                 is_there(&recipe)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
-                (recipe, found, Hub::reading(ledger, reporter))
+                (recipe, Hub::reading(ledger, reporter))
             }
             Access::Write => {
                 // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
-                is_there(&load(global, args, &sys, "", SecretsMode::AtHand)?.0)?;
-                let command = format!("{} {}", purpose.command, args.recipe);
+                is_there(&load("", SecretsMode::AtHand)?)?;
+                let command = format!("{} {}", purpose.command, without_login(&args.recipe));
                 let ledger = write_ledger(global, &command, purpose.patience)?;
-                let (recipe, found) = load(global, args, &sys, ledger.key(), purpose.secrets)?;
+                let recipe = load(ledger.key(), purpose.secrets)?;
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
-                (recipe, found, Hub::writing(ledger, reporter))
+                (recipe, Hub::writing(ledger, reporter))
             }
         };
+        let found = found.to_string();
         let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
         hub.start(Started {
             recipe: recipe.name.clone(),
@@ -291,27 +296,32 @@ fn exit_code(counts: Counts, differences: bool) -> i32 {
     }
 }
 
-/// Finds a recipe and loads it; returns as well where it was found.
-pub(super) fn load(
+/// Loads a recipe that was found.
+pub(super) fn load(found: &Found, options: &Options<'_>) -> Result<Recipe, Exit> {
+    Ok(recipe::load(&found.path, found.files.as_ref(), options)?)
+}
+
+/// Returns what a recipe is loaded with.
+pub(super) fn options(
     global: &Global,
     args: &RecipeArgs,
     sys: &Real,
     key: &str,
     secrets: SecretsMode,
-) -> Result<(Recipe, String), Exit> {
-    let found = recipe::find(&args.recipe).map_err(Exit::Usage)?;
-    #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-    let env = |name: &str| std::env::var_os(name);
-    let options = Options {
+) -> Options<'static> {
+    Options {
         vars: args.var.clone(),
         facts: facts::read(sys),
-        env: &env,
+        env: &environment,
         secrets,
         state_dir: global.state_dir.clone(),
         key: key.to_owned(),
-    };
-    let recipe = recipe::load(&found.path, found.files.as_ref(), &options)?;
-    Ok((recipe, found.to_string()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Takes the lock of the state directory for a command line and opens its ledger to write; waits so long for another run.

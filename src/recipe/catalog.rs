@@ -64,15 +64,15 @@ impl Found {
 }
 
 fn catalog_of(machine: &Path, shipped: &'static [(&'static str, &'static [u8])]) -> Vec<Listed> {
-    let mut listed = listed(&Directory(machine.to_owned()), Origin::Machine, machine);
+    let mut listed = listed(&Directory(machine.to_owned()), &Origin::Machine, machine);
     let known: BTreeSet<String> = listed.iter().map(|found| found.recipe.clone()).collect();
-    for found in self::listed(&Embedded(shipped), Origin::Binary, machine) {
+    for found in self::listed(&Embedded(shipped), &Origin::Binary, machine) {
         listed.push(Listed { hidden: known.contains(&found.recipe), ..found });
     }
     listed
 }
 
-fn listed(files: &dyn Files, origin: Origin, machine: &Path) -> Vec<Listed> {
+fn listed(files: &dyn Files, origin: &Origin, machine: &Path) -> Vec<Listed> {
     let mut names = files.names("");
     names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "toml"));
     names.sort();
@@ -82,7 +82,7 @@ fn listed(files: &dyn Files, origin: Origin, machine: &Path) -> Vec<Listed> {
         tree.walk(&document, true);
         Some(Listed {
             recipe: name.trim_end_matches(".toml").to_owned(),
-            path: (origin == Origin::Machine).then(|| machine.join(name)),
+            path: (*origin == Origin::Machine).then(|| machine.join(name)),
             name: document.name.as_ref().map(|(name, _)| name.clone()),
             title: document.title.clone(),
             needs: document.needs.iter().map(|(name, _)| name.clone()).collect(),

@@ -36,7 +36,7 @@ impl Found {
 }
 
 /// Where a recipe was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// At the path that was given.
     Here,
@@ -44,13 +44,32 @@ pub enum Origin {
     Machine,
     /// In the binary.
     Binary,
+    /// In a bundle.
+    Bundle {
+        /// Where that is.
+        at: String,
+        /// Its SHA-256.
+        sha256: String,
+        /// The name of the key that signed it; none: it was asked for by its digest.
+        by: Option<String>,
+    },
+}
+
+const SHIPS: &str = ", which ships with provision";
+const SIGNED: &str = ", signed by the key ";
+
+/// Returns by what a recipe can be named of which this is shown.
+pub fn called(shown: &str) -> &str {
+    [SHIPS, SIGNED].iter().filter_map(|said| shown.find(said)).min().map_or(shown, |end| &shown[..end])
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.origin {
+        match &self.origin {
             Origin::Here | Origin::Machine => write!(f, "{}", self.path.display()),
-            Origin::Binary => write!(f, "{}, which ships with provision", self.path.display()),
+            Origin::Binary => write!(f, "{}{SHIPS}", self.path.display()),
+            Origin::Bundle { at, sha256, by: None } => write!(f, "{at}#sha256={sha256}"),
+            Origin::Bundle { at, sha256, by: Some(key) } => write!(f, "{at}#sha256={sha256}{SIGNED}`{key}`"),
         }
     }
 }
@@ -86,7 +105,7 @@ fn find_in(
             match files.read(file) {
                 Err(Unread::Missing) => {}
                 Err(Unread::NotAFile) if path.is_dir() => is_directory = true,
-                Ok(_) | Err(_) => return Ok(Found { path, files: Box::new(files), origin: *origin }),
+                Ok(_) | Err(_) => return Ok(Found { path, files: Box::new(files), origin: origin.clone() }),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Recipes: from TOML files to validated, rendered items in lanes, or to every mistake in them.
+mod address;
 mod asleep;
 mod bases;
+mod bundle;
 mod catalog;
 mod collect;
 mod config;
@@ -13,6 +15,7 @@ mod fields;
 mod files;
 mod find;
 mod gates;
+mod gather;
 mod include;
 mod item;
 mod iterate;
@@ -37,11 +40,14 @@ mod vars;
 mod vault;
 mod wording;
 
+pub use address::{Address, At, EXTENSION};
+pub use bundle::{Bundle, MOST};
 pub use catalog::{Listed, catalog};
 pub use config::{Config, Hook};
 pub use error::{Mistake, Mistakes, Place, Source};
 pub use files::{Directory, Embedded, Files, Unread};
-pub use find::{Found, Origin, find};
+pub use find::{Found, Origin, called, find};
+pub use gather::{Gathered, gather};
 pub use shipped::SHIPPED;
 pub(crate) use suggest::nearest;
 

@@ -2,7 +2,7 @@
 use super::line::text;
 use super::{Next, Paths};
 use crate::cli::options::{Global, RecipeArgs, When, key_value};
-use crate::cli::session::{items, load};
+use crate::cli::session::{items, load, options};
 use crate::container::driver;
 use crate::event::Event;
 use crate::id::{Id, Machine};
@@ -95,10 +95,13 @@ impl Values<'_, '_> {
         let state_dir = self.directory("state_dir");
         let sys = Real::new(state_dir.clone());
         let run_dir = self.directory("run_dir");
-        let global = Global { state_dir, run_dir, json: false, color: When::Never, verbose: false };
+        let trusted_dir = self.directory("trusted_dir");
+        let global = Global { state_dir, run_dir, trusted_dir, json: false, color: When::Never, verbose: false };
         let args = RecipeArgs { recipe: recipe.to_owned(), var };
-        let loaded = load(&global, &args, &sys, "", SecretsMode::AtHand);
-        loaded.map_or_else(|_| Vec::new(), |(recipe, _)| items(&recipe.stages).flat_map(Item::ids).collect())
+        // Nothing is downloaded for a completion: a bundle has none.
+        let Ok(found) = recipe::find(recipe) else { return Vec::new() };
+        let loaded = load(&found, &options(&global, &args, &sys, "", SecretsMode::AtHand));
+        loaded.map_or_else(|_| Vec::new(), |recipe| items(&recipe.stages).flat_map(Item::ids).collect())
     }
 
     /// Returns the gates for which the last run of each recipe waited, without those that were acknowledged since.
