@@ -80,10 +80,9 @@ links() {
 	return 1
 }
 
-# Cargo reads .cargo/config.toml from where it stands. Its output goes to stderr: stdout is for what provision prints.
 build() {
 	say "building with Rust $version"
-	(cd "$checkout" && cargo build --release --locked --target "$host" --target-dir target </dev/null >&2) ||
+	"$checkout/packaging/build.sh" "$host" ||
 		fail "the build failed" "see above; with a network that reaches crates.io, run this again"
 }
 

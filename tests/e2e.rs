@@ -21,6 +21,7 @@ mod e2e_cases;
 mod e2e_clone;
 mod e2e_container;
 mod e2e_cut;
+mod e2e_deb;
 mod e2e_documents;
 mod e2e_each_call;
 mod e2e_faults;

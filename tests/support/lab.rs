@@ -72,7 +72,11 @@ impl Lab {
     /// Copies the release binary, and what the recipes need that takes long to make.
     pub fn furnish(&self) {
         let binary = binary();
-        assert!(binary.is_file(), "{} is missing: run `cargo build --release` first", binary.display());
+        assert!(
+            binary.is_file(),
+            "{} is missing: run `packaging/build.sh x86_64-unknown-linux-gnu` first",
+            binary.display()
+        );
         self.put(&binary, "/usr/local/bin/provision");
     }
 
@@ -148,8 +152,17 @@ pub fn binary() -> PathBuf {
 
 /// Returns where cargo puts the stand-in for `pct`.
 pub fn pct() -> PathBuf {
+    example("pct")
+}
+
+/// Returns where cargo puts what writes the man pages and completions.
+pub fn manual() -> PathBuf {
+    example("manual")
+}
+
+fn example(name: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("a test has a file");
-    let pct = exe.parent().and_then(Path::parent).expect("below a profile's directory").join("examples/pct");
-    assert!(pct.is_file(), "{} is missing: run `cargo build --example pct` first", pct.display());
-    pct
+    let path = exe.parent().and_then(Path::parent).expect("below a profile's directory").join("examples").join(name);
+    assert!(path.is_file(), "{} is missing: run `cargo build --example {name}` first", path.display());
+    path
 }
