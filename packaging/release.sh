@@ -106,6 +106,7 @@ find_tools() {
 	[[ ${#missing[@]} = 0 ]] || fail "missing: ${missing[*]}; see packaging/README.md"
 	[[ -n $key ]] || fail "there is no key to sign with: --key FILE; \`minisign -G -s FILE -p packaging/provision.pub\` makes one"
 	[[ $url = https://?* ]] || fail "bootstrap.sh has to know where the releases are: --url https://…"
+	export PROVISION_RELEASE_URL=$url # for `provision self update`
 	[[ -r $key ]] || fail "the key $key cannot be read"
 	[[ -r $public_key ]] || fail "the public key $public_key cannot be read"
 }
