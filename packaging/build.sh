@@ -6,17 +6,20 @@
 main() {
 	set -eu
 	[ $# = 1 ] || fail "usage: packaging/build.sh TARGET"
-	cd "$(dirname -- "$0")/.."
+	CDPATH='' cd -- "$(dirname -- "$0")/.."
 	checkout=$(pwd -P)
 	cargo_home=${CARGO_HOME:-${HOME:-/root}/.cargo}
 	PATH=$PATH:$cargo_home/bin
-	for path in "$checkout" "$cargo_home"; do
+	# Cargo names sources by either, where a link leads there.
+	real_home=$(readlink -f -- "$cargo_home")
+	for path in "$checkout" "$cargo_home" "$real_home"; do
 		case $path in *"'"*) fail "a path with a quote in it cannot be told to cargo: $path" ;; esac
 	done
 	# They would stand in place of those in .cargo/config.toml.
 	unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR
 	# Cargo's output goes to stderr.
-	cargo --config "target.$1.rustflags = ['--remap-path-prefix=$checkout=/provision', '--remap-path-prefix=$cargo_home=/cargo']" \
+	map=--remap-path-prefix
+	cargo --config "target.$1.rustflags = ['$map=$checkout=/provision', '$map=$cargo_home=/cargo', '$map=$real_home=/cargo']" \
 		build --release --locked --target "$1" --target-dir target </dev/null >&2
 	check_static "target/$1/release/provision"
 }
