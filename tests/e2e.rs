@@ -37,6 +37,7 @@ mod e2e_random;
 mod e2e_replay;
 mod e2e_report;
 mod e2e_rotation;
+mod e2e_schedule;
 mod e2e_torture;
 mod e2e_units;
 #[path = "support/lab.rs"]
