@@ -46,9 +46,12 @@ pub struct Member {
 pub struct Place {
     /// Its name: a storage, or a directory.
     pub name: String,
-    /// Bytes that are free there; left out where no file tells.
+    /// Bytes that are free there; left out where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free: Option<u64>,
+    /// Why it is not known, where somebody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 impl Capacity {
@@ -106,8 +109,9 @@ mod tests {
             place: "fast".to_owned(),
             ..Member::default()
         };
+        let place = |name: &str, free| Place { name: name.to_owned(), free, unknown: None };
         let base = Member { runs: false, new_disk: 0, ..member(200) };
-        let places = vec![Place { name: "fast".to_owned(), free }, Place { name: "slow".to_owned(), free: Some(0) }];
+        let places = vec![place("fast", free), place("slow", Some(0))];
         let members = vec![base, member(201), member(202)];
         Capacity { members, cores, memory, places, ..Capacity::default() }.judged().over
     }

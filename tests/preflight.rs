@@ -1,8 +1,9 @@
 //! What a plan says before a container is made: of its storage, template, bridge and mounts. Nothing is started for it that
 //! files can tell.
 use crate::support::contract::{apply, run};
-use crate::support::fake::{FakeMachine, answer};
+use crate::support::fake::{FakeMachine, answer, refuse};
 use crate::support::item::item;
+use provision::capacity::Place;
 use provision::container::pct::Pct;
 use provision::engine::Mode;
 use provision::event::{Event, Outcome};
@@ -248,9 +249,67 @@ fn what_a_container_may_take_is_what_it_will_have_and_of_its_disk_what_is_not_th
     );
     let places: Vec<_> = all.members.iter().map(|one| one.place.as_str()).collect();
     assert_eq!(places, ["fast", "thick", "fast"]);
-    assert_eq!(all.places.iter().map(|place| place.free).collect::<Vec<_>>(), [None, None], "no file tells");
+}
+
+/// What `pvesm status` prints where a server does not answer.
+const STATUS: &str = "\
+Name         Type     Status           Total            Used       Available        %
+fast      lvmthin     active        83886080        62914560        20971520   75.00%
+nas           nfs   inactive               0               0               0    0.00%
+";
+const ASKED: &str = "/usr/sbin/pvesm status --content rootdir";
+
+/// Returns what is said of the places of a plan of these disks (id, storage), and what was started for it.
+fn free(machine: &FakeMachine, disks: &[(u32, &str)]) -> (Vec<String>, Vec<String>) {
+    let ask = |(id, storage): &(u32, &str)| {
+        let fields =
+            json!({ "id": id, "hostname": format!("m{id}"), "template": "debian-12.tar.zst", "disk": "10GiB" });
+        let fields = fields.as_object().unwrap().clone().into_iter().chain([("storage".to_owned(), json!(storage))]);
+        item("container", Value::Object(fields.collect()))
+    };
+    let items: Vec<Item> = disks.iter().map(ask).collect();
+    let all = capacity(items.iter(), &Pct, machine).unwrap();
+    let said = |place: &Place| match (place.free, place.unknown.as_deref()) {
+        (Some(free), None) => format!("{}: {} GiB", place.name, free >> 30),
+        (None, why) => format!("{}: {}", place.name, why.unwrap_or("nobody was asked")),
+        (Some(_), Some(why)) => panic!("it is known, and {why}"),
+    };
+    (all.places.iter().map(said).collect(), machine.take_runs())
+}
+
+/// A node whose container 201 is on `thick`, and whose `nas` is its own as well.
+fn node_with_one() -> FakeMachine {
+    let machine = node();
+    machine.file("/etc/pve/storage.cfg", &STORAGES.replace("\tnodes pve2\n", ""));
+    let conf = "arch: amd64\nhostname: m201\nmemory: 512\nrootfs: thick:vm-201-disk-0,size=10G\nunprivileged: 1\n";
+    machine.file("/etc/pve/lxc/201.conf", conf);
+    machine
+}
+
+#[test]
+fn what_is_free_where_no_file_tells_is_asked_once_where_a_disk_is_to_be_made_and_never_else() {
+    let mut machine = node_with_one();
+    machine.program("pvesm", |_, _| answer(0, STATUS));
+    assert_eq!(free(&machine, &[(201, "thick")]), (vec!["thick: nobody was asked".to_owned()], vec![]));
+    let (said, ran) = free(&machine, &[(201, "thick"), (202, "fast"), (203, "fast"), (204, "nas")]);
+    let inactive = format!("nas: reading what `{ASKED}` says: the storage is inactive");
+    assert_eq!(said, ["thick: nobody was asked", "fast: 20 GiB", &inactive]);
+    assert_eq!(ran, [ASKED], "once");
+    let (said, _) = free(&machine, &[(202, "thick")]);
+    assert_eq!(said, [format!("thick: reading what `{ASKED}` says: the storage is not in it")]);
     machine.file("/etc/pve/storage.cfg", "dir: local\n\tpath /var/lib/vz\n\tcontent rootdir,vztmpl\n");
-    let all = capacity(items.iter(), &Pct, &machine).unwrap();
-    assert_eq!(all.places[0].free, Some(1 << 40), "of a directory the file system tells");
-    assert_eq!(machine.take_runs(), Vec::<String>::new());
+    let of_a_directory = (vec!["local: 1024 GiB".to_owned()], vec![]);
+    assert_eq!(free(&machine, &[(202, "local")]), of_a_directory, "the file system tells");
+}
+
+#[test]
+fn a_pvesm_that_fails_is_said_with_what_it_printed_and_the_plan_goes_on() {
+    let mut machine = node_with_one();
+    let (said, ran) = free(&machine, &[(202, "fast")]);
+    assert_eq!(said, [format!("fast: running `{ASKED}`: the program is not there (exit 127): pvesm: not found")]);
+    assert_eq!(ran, [ASKED]);
+    machine.program("pvesm", |_, _| refuse(255, "unable to read tail (got 0 bytes)\nipcc_send_rec failed\n"));
+    let (said, _) = free(&machine, &[(202, "fast"), (204, "nas")]);
+    let why = format!("running `{ASKED}`: exit 255: ipcc_send_rec failed");
+    assert_eq!(said, [format!("fast: {why}"), format!("nas: {why}")]);
 }

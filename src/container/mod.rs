@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use template::Offer;
 
-/// What makes, changes and reaches containers. Everything it does passes `sys`; what reads starts no program.
+/// What makes, changes and reaches containers. Everything it does passes `sys`; what reads starts no program, but for
+/// `ask_free`.
 pub trait Driver: Send + Sync {
     /// Returns its name: `lxc` or `pct`.
     fn name(&self) -> &'static str;
@@ -103,6 +104,14 @@ pub trait Driver: Send + Sync {
     /// Returns where a new container's root file system goes, in the storage that is asked for or the usual one, and what is
     /// free there. An error where it can't go there.
     fn room(&self, sys: &dyn System, storage: Option<&str>) -> Result<Room>;
+
+    /// Asks a program of the host what is free where no file tells: in each of these places, bytes or why that is not known.
+    /// Nothing else that reads starts one.
+    fn ask_free(&self, _sys: &dyn System, places: &[&str]) -> Vec<Result<u64>> {
+        let unknown =
+            |place: &&str| Err(Error::new(format!("looking for what is free in `{place}`")).reason("no file tells"));
+        places.iter().map(unknown).collect()
+    }
 
     /// Returns the path that says where root file systems can go.
     fn storages(&self) -> &'static str;

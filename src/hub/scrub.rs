@@ -92,7 +92,8 @@ impl Scrub {
             Event::Identified { identity, .. } => self.short(identity),
             Event::Capacity(capacity) => {
                 capacity.members.iter_mut().for_each(|member| self.short(&mut member.hostname));
-                capacity.over.iter_mut().for_each(|text| self.long(text));
+                let unknown = capacity.places.iter_mut().filter_map(|place| place.unknown.as_mut());
+                unknown.chain(&mut capacity.over).for_each(|text| self.long(text));
             }
             Event::Warned { text } => self.long(text),
             Event::Acked { id: of, ack } => {

@@ -37,7 +37,12 @@ pub(super) fn table(capacity: &Capacity, style: Style) -> String {
     };
     let mut lines: Vec<String> = rows.iter().map(line).collect();
     lines[0] = style.paint(Hue::Faint, &lines[0]);
-    lines.extend(capacity.over.iter().map(|over| format!("{} {over}", style.paint(Hue::Look, "warning:"))));
+    let unknown = capacity.places.iter().filter_map(|place| {
+        let why = place.unknown.as_ref()?;
+        Some(format!("what is free in `{}` is not known: {why}", place.name))
+    });
+    let warnings: Vec<String> = unknown.chain(capacity.over.iter().cloned()).collect();
+    lines.extend(warnings.iter().map(|said| format!("{} {said}", style.paint(Hue::Look, "warning:"))));
     indented(lines, 0)
 }
 
@@ -98,8 +103,12 @@ mod tests {
     }
 
     fn capacity(members: Vec<Member>) -> Capacity {
-        let places =
-            vec![Place { name: "fast".to_owned(), free: Some(20 * GIB) }, Place { name: "nas".to_owned(), free: None }];
+        let place = |name: &str, free, unknown: Option<&str>| Place {
+            name: name.to_owned(),
+            free,
+            unknown: unknown.map(str::to_owned),
+        };
+        let places = vec![place("fast", Some(20 * GIB), None), place("nas", None, Some("the storage is inactive"))];
         Capacity { members, cores: 8, memory: 12 * GIB, places, over: Vec::new() }.judged()
     }
 
@@ -118,6 +127,7 @@ together                   all  no limit  208.0 GiB  160.0 GiB
 this host                    8  12.0 GiB
 free in fast                                          20.0 GiB
 free in nas                                            unknown
+warning: what is free in `nas` is not known: the storage is inactive
 warning: 5 containers may take 16.0 GiB of memory; this host has 12.0 GiB
 warning: new disks may take 160.0 GiB of `fast`; 20.0 GiB are free there
 ";

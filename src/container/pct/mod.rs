@@ -11,6 +11,7 @@ mod mounts;
 mod read;
 mod recover;
 mod room;
+mod status;
 mod storage;
 mod tool;
 mod write;
@@ -243,6 +244,10 @@ impl Driver for Pct {
 
     fn room(&self, sys: &dyn System, storage: Option<&str>) -> Result<Room> {
         room::room(sys, storage)
+    }
+
+    fn ask_free(&self, sys: &dyn System, places: &[&str]) -> Vec<Result<u64>> {
+        status::ask_free(sys, places)
     }
 
     fn storages(&self) -> &'static str {

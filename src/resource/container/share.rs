@@ -3,12 +3,13 @@ use super::asked::Container;
 use super::import::given;
 use crate::capacity::{Capacity, Member, Place};
 use crate::container::{Driver, Room, Settings, What};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::item::Item;
 use crate::resource::Want;
 use crate::system::System;
 
-/// Returns what the containers among these items may take, and what is free where their disks are.
+/// Returns what the containers among these items may take, and what is free where their disks are. Where files don't tell and
+/// there is a disk to be made, the host is asked.
 pub fn capacity<'a>(items: impl Iterator<Item = &'a Item>, driver: &dyn Driver, sys: &dyn System) -> Result<Capacity> {
     let mut all = Capacity::default();
     for item in items.filter(|item| item.job.kind == "container" && item.job.want == Want::Present) {
@@ -24,11 +25,35 @@ pub fn capacity<'a>(items: impl Iterator<Item = &'a Item>, driver: &dyn Driver, 
             member.new_disk = base.disk.unwrap_or_default();
         }
         if !all.places.iter().any(|place| place.name == member.place) {
-            all.places.push(Place { name: member.place.clone(), free });
+            all.places.push(Place { name: member.place.clone(), free, unknown: None });
         }
         all.members.push(member);
     }
+    ask_free(&mut all, driver, sys);
     Ok(all)
+}
+
+fn ask_free(all: &mut Capacity, driver: &dyn Driver, sys: &dyn System) {
+    let grows = |place: &Place| all.members.iter().any(|member| member.place == place.name && member.new_disk > 0);
+    let mut untold: Vec<&mut Place> =
+        all.places.iter_mut().filter(|place| place.free.is_none() && grows(place)).collect();
+    if untold.is_empty() {
+        return;
+    }
+    let names: Vec<String> = untold.iter().map(|place| place.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (place, told) in untold.iter_mut().zip(driver.ask_free(sys, &names)) {
+        match told {
+            Ok(free) => place.free = Some(free),
+            Err(error) => place.unknown = Some(why(&error)),
+        }
+    }
+}
+
+/// Returns an error in a line: what was tried, why it failed, the last that was printed, what to do.
+fn why(error: &Error) -> String {
+    let parts = [&error.attempt].into_iter().chain(&error.causes).chain(error.output.last()).chain(&error.remedy);
+    parts.map(String::as_str).collect::<Vec<_>>().join(": ")
 }
 
 fn is_named(member: &Member, name: &str) -> bool {

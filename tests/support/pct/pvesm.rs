@@ -74,14 +74,20 @@ fn status(content: Option<&str>) -> Done {
         "Name", "Type", "Status", "Total", "Used", "Available", "%"
     );
     for storage in storages {
-        let df =
-            under::output(&["df", "-k", "--output=size,used,avail", &storage.path]).or_else(|why| refuse(255, why))?;
+        let df = ["df", "-k", "--output=size,used,avail", &storage.path];
+        // One that can't be reached is in the table all the same.
+        let is_there = fs::metadata(&storage.path).is_ok();
+        let df = if is_there { under::output(&df).or_else(|why| refuse(255, why))? } else { String::new() };
         let numbers: Vec<u64> = df.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [total, used, free] = numbers[..] else { return refuse(255, df) };
-        let percent = format!("{}.{:02}%", used * 100 / total, used * 10_000 / total % 100);
+        let (status, [total, used, free]) = match numbers[..] {
+            [total, used, free] => ("active", [total, used, free]),
+            _ => ("inactive", [0; 3]),
+        };
+        let parts = used * 10_000 / total.max(1);
+        let percent = format!("{}.{:02}%", parts / 100, parts % 100);
         println!(
-            "{:<width$} {:>10} {:>10} {total:>15} {used:>15} {free:>15} {percent:>8}",
-            storage.name, storage.kind, "active"
+            "{:<width$} {:>10} {status:>10} {total:>15} {used:>15} {free:>15} {percent:>8}",
+            storage.name, storage.kind
         );
     }
     Ok(())
