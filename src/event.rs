@@ -242,6 +242,9 @@ pub struct Started {
     /// Who ran it: the user behind sudo, or the one whose process it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub who: String,
+    /// The variables that `--var` gave it; what is or may be a secret reads `(secret)`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
 }
 
 /// How a run ended.

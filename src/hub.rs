@@ -4,6 +4,7 @@ mod scrub;
 mod token;
 
 pub use discreet::Discreet;
+pub(crate) use token::{HIDDEN, is_named as is_secret_name};
 
 use crate::approval::Changes;
 use crate::engine::Tally;

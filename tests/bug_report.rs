@@ -56,6 +56,24 @@ fn unpacked(tar: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn the_variables_of_the_run_are_in_it_and_its_plan_is_made_with_them() {
+    let place = Place::new(
+        "name = \"web\"\n[vars]\nrole = \"none\"\n[[file]]\npath = \"ROOT/f\"\ncontent = \"{{ role }}\\n\"\n",
+    );
+    assert_eq!(place.run(&["apply", "web.toml", "--yes", "--var", "role=lilly of 201"]).code, 0);
+    assert_eq!(place.run(&["report", "--output", "report.tar"]).code, 0);
+    let files = unpacked(&place.root().join("report.tar"));
+    let plan = &files["plan.txt"];
+    assert!(plan.starts_with("$ provision plan web.toml --var 'role=lilly of 201'\n"), "{plan}");
+    assert!(plan.contains("planned: 0 to change, 1 in sync"), "{plan}");
+    let run = files.values().find(|text| text.contains("  command  apply web, from web.toml\n")).unwrap();
+    assert!(run.contains("  var      role=lilly of 201\n"), "{run}");
+    assert_eq!(place.run(&["report", "--output", "other.tar", "--var", "role=mike"]).code, 0);
+    let plan = &unpacked(&place.root().join("other.tar"))["plan.txt"];
+    assert!(plan.contains("planned: 1 to change"), "{plan}");
+}
+
+#[test]
 fn it_has_versions_the_plan_the_last_runs_and_the_state_of_the_ledger() {
     let place = applied();
     let ran = place.run(&["report"]);

@@ -203,7 +203,7 @@ fn in_a_child() {
     let writer = Writer::open(held.unwrap()).unwrap();
     let hub = Arc::new(Hub::writing(writer, Box::new(Silent)));
     let (recipe, file) = ("case".to_owned(), case.name.clone());
-    hub.start(Started { recipe, file, command: "apply".into(), version: "0".into(), who: String::new() }).unwrap();
+    hub.start(Started { recipe, file, command: "apply".into(), version: "0".into(), ..Started::default() }).unwrap();
     hub.identify(Machine::Host, "this").unwrap();
     let allowed = acts[..=act].iter().rev().find_map(|act| act.allowed).unwrap_or(&case.allowed).clone();
     let known = Known { allowed, ..hub.known(Machine::Host, "this") };

@@ -90,6 +90,45 @@ applied: 1 changed, 1 in sync, 1 waiting, 1 failed, 2 not tried in 4.5 s, exit 1
     assert!(last.ends_with("no end: this run was killed, or is still under way\n"), "{last}");
 }
 
+/// One variable of each sort; the password is a hash, as `user` wants it.
+const VARS: &str = "name = \"web\"\nneeds = [\"api_key\"]\n\
+    [vars]\nrole = \"none\"\nsizes = [1]\nurl = \"https://example.org\"\nlogin = \"x\"\ncopy = \"{{ token }}\"\nsame = \"x\"\n\
+    [secrets]\ntoken = { env = \"TOKEN\" }\n\
+    [[file]]\npath = \"ROOT/f\"\ncontent = \"{{ role }} {{ sizes[0] }} {{ url }} {{ copy }} {{ same }} {{ api_key }}\\n\"\n\
+    [[command]]\nname = \"login\"\nscript = \"true\"\nonce = true\nenv = { DB_PASSWORD = \"a-{{ login }}\" }\n";
+
+#[test]
+fn a_run_remembers_the_variables_it_was_given_and_of_a_secret_that_it_was_given() {
+    let place = Place::new(VARS);
+    let mut arguments = vec!["apply", "web.toml", "--yes"];
+    for given in [
+        "role=first",
+        "role=lilly",
+        "sizes=[3, 4]",
+        "url=https://mike:pw@example.org/x",
+        "login=opensesame",
+        "copy=swordfish",
+        "same=is tok-in-env there",
+        "api_key=k",
+    ] {
+        arguments.extend(["--var", given]);
+    }
+    for _ in 0..2 {
+        let ran = place.command(&arguments).env("TOKEN", "tok-in-env").output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+        let expected = "  var      api_key=(secret)\n  var      copy=(secret)\n  var      login=(secret)\n  var      role=lilly\n  \
+                        var      same=is (secret) there\n  var      sizes=[3, 4]\n  var      url=https://(secret)@example.org/x\n";
+        let shown = history(&place, &["show", "last"]).1;
+        assert!(shown.contains(expected), "{shown}");
+    }
+    let ledger = fs::read_to_string(place.root().join("state/ledger.jsonl")).unwrap();
+    for secret in ["tok-in-env", "swordfish", "opensesame", "mike:pw", "\"k\""] {
+        assert!(!ledger.contains(secret), "{secret}: {ledger}");
+    }
+    let json = history(&place, &["show", "last", "--json"]).1;
+    assert!(json.contains(r#""vars":{"api_key":"(secret)""#), "{json}");
+}
+
 #[test]
 fn a_run_that_is_not_there_is_an_error_that_says_what_there_is() {
     let place = place();

@@ -8,7 +8,7 @@ use super::options::{Global, RecipeArgs, key_value};
 use super::print::print;
 use super::session::{items, load, options};
 use crate::error::{Attempt, Error};
-use crate::hub::Discreet;
+use crate::hub::{Discreet, HIDDEN};
 use crate::ledger::{History, Ledger, Run};
 use crate::recipe::{SecretsMode, called};
 use crate::report::{Style, error_text, history};
@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// The recipe to plan, where it is another one than the run's or was moved.
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
-    /// Sets a variable of the recipe's [vars], as the run had it. May be repeated.
+    /// Sets a variable of the recipe's [vars]; without, and without --recipe, they are as the run had them. May be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     var: Vec<(String, String)>,
     /// The file to write; without, `provision-report-REF.tar` here.
@@ -76,12 +76,13 @@ impl Args {
         let path = new_file(&sys, &output)?;
 
         let recipe = self.recipe(run);
-        let (mut secrets, unread) = self.secrets(global, &sys, recipe.as_deref());
+        let recipe = recipe.map(|recipe| RecipeArgs { recipe, var: self.vars(run) });
+        let (mut secrets, unread) = secrets(global, &sys, recipe.as_ref());
         secrets.extend(kept_secrets(&sys));
         let mut dossier = Dossier::new(Discreet::new(secrets));
         dossier.text("README.txt", &format!("{README}{unread}"));
         dossier.text("versions.txt", &machine::versions(&sys, run));
-        dossier.text("plan.txt", &self.plan(global, &sys, recipe.as_deref())?);
+        dossier.text("plan.txt", &plan(global, &sys, recipe.as_ref())?);
         runs(&mut dossier, global, &history, run);
         dossier.text("ledger.txt", &ledger(global));
         machine::containers(&mut dossier, &sys, global);
@@ -115,43 +116,56 @@ impl Args {
         self.recipe.clone().or_else(of_run)
     }
 
-    /// Returns the values of the recipe's secrets, and what is to be said where they are not known.
-    fn secrets(&self, global: &Global, sys: &Real, recipe: Option<&str>) -> (Vec<String>, String) {
-        let look = |why: &str| format!("\n{why}, so the values of its secrets are not known: look twice.\n");
-        let Some(recipe) = recipe else { return (Vec::new(), look("no recipe is known")) };
-        let args = RecipeArgs { recipe: recipe.to_owned(), var: self.var.clone() };
-        let loaded = super::find::find(recipe, global, sys)
-            .and_then(|found| load(&found, &options(global, &args, sys, "", SecretsMode::AtHand)));
-        match loaded {
-            Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
-                (loaded.secrets, String::new())
-            }
-            Ok(loaded) => (
-                loaded.secrets,
-                format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"),
-            ),
-            Err(_) => (Vec::new(), look(&format!("`{recipe}` can't be loaded (plan.txt says why)"))),
+    /// Returns the variables with which it is planned: the run's, where they were recorded whole.
+    fn vars(&self, run: Option<&Run>) -> Vec<(String, String)> {
+        if !self.var.is_empty() || self.recipe.is_some() {
+            return self.var.clone();
         }
+        let recorded = run.and_then(Run::started).into_iter().flat_map(|started| started.vars.clone());
+        recorded.filter(|(_, value)| !value.contains(HIDDEN) && !value.ends_with('…')).collect()
     }
+}
 
-    /// Returns what `plan` says of the recipe, in a process of its own.
-    fn plan(&self, global: &Global, sys: &Real, recipe: Option<&str>) -> Result<String, Exit> {
-        let Some(recipe) = recipe else { return Ok("no recipe is known; --recipe names one\n".to_owned()) };
-        let mut argv = ["/proc/self/exe", "plan", recipe, "--color", "never"].map(str::to_owned).to_vec();
-        let directories = [
-            ("--state-dir", &global.state_dir),
-            ("--run-dir", &global.run_dir),
-            ("--trusted-dir", &global.trusted_dir),
-        ];
-        for (option, directory) in directories {
-            let whole = std::path::absolute(directory).attempt(|| format!("finding `{}`", directory.display()))?;
-            argv.extend([option.to_owned(), whole.display().to_string()]);
+/// Returns the values of the recipe's secrets, and what is to be said where they are not known.
+fn secrets(global: &Global, sys: &Real, args: Option<&RecipeArgs>) -> (Vec<String>, String) {
+    let look = |why: &str| format!("\n{why}, so the values of its secrets are not known: look twice.\n");
+    let Some(args) = args else { return (Vec::new(), look("no recipe is known")) };
+    let recipe = &args.recipe;
+    let loaded = super::find::find(recipe, global, sys)
+        .and_then(|found| load(&found, &options(global, args, sys, "", SecretsMode::AtHand)));
+    match loaded {
+        Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
+            (loaded.secrets, String::new())
         }
-        argv.extend(self.var.iter().flat_map(|(name, value)| ["--var".to_owned(), format!("{name}={value}")]));
-        let here = std::path::absolute(".").attempt(|| "finding the working directory".to_owned())?;
-        let command = Command::new(argv).cwd(Some(here)).timeout(PLAN);
-        Ok(format!("$ provision plan {recipe}\n{}", machine::answer(sys, &command)))
+        Ok(loaded) => {
+            (loaded.secrets, format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"))
+        }
+        Err(_) => (Vec::new(), look(&format!("`{recipe}` can't be loaded (plan.txt says why)"))),
     }
+}
+
+/// Returns what `plan` says of the recipe, in a process of its own.
+fn plan(global: &Global, sys: &Real, recipe: Option<&RecipeArgs>) -> Result<String, Exit> {
+    let Some(RecipeArgs { recipe, var }) = recipe else {
+        return Ok("no recipe is known; --recipe names one\n".to_owned());
+    };
+    let mut argv = ["plan", recipe].map(str::to_owned).to_vec();
+    argv.extend(var.iter().flat_map(|(name, value)| ["--var".to_owned(), format!("{name}={value}")]));
+    let shown = Command::new(["provision".to_owned()].into_iter().chain(argv.clone())).shown();
+    argv.insert(0, "/proc/self/exe".to_owned());
+    argv.extend(["--color", "never"].map(str::to_owned));
+    let directories = [
+        ("--state-dir", &global.state_dir),
+        ("--run-dir", &global.run_dir),
+        ("--trusted-dir", &global.trusted_dir),
+    ];
+    for (option, directory) in directories {
+        let whole = std::path::absolute(directory).attempt(|| format!("finding `{}`", directory.display()))?;
+        argv.extend([option.to_owned(), whole.display().to_string()]);
+    }
+    let here = std::path::absolute(".").attempt(|| "finding the working directory".to_owned())?;
+    let command = Command::new(argv).cwd(Some(here)).timeout(PLAN);
+    Ok(format!("$ {shown}\n{}", machine::answer(sys, &command)))
 }
 
 /// Returns the whole path of a file that is not there yet.

@@ -1,4 +1,5 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
+mod given;
 mod patience;
 
 use super::find::find;
@@ -113,6 +114,7 @@ impl Session {
             command: purpose.command.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             who: who::runs_this(),
+            vars: given::recorded(&args.var, &recipe),
         })?;
         if shares_key {
             hub.with_digest();

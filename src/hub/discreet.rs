@@ -1,6 +1,6 @@
 //! `Discreet`: a text that leaves this machine, without secrets: those that are known by their value, and what looks like one.
 use super::scrub::Scrub;
-use super::token;
+use super::token::{self, HIDDEN};
 use serde_json::Value;
 
 /// Takes secrets out of texts.
@@ -17,6 +17,11 @@ impl Discreet {
     /// Returns a text without secrets, and without what steers a terminal.
     pub fn text(&self, text: &str) -> String {
         token::hidden(&self.scrub.without(text))
+    }
+
+    /// Returns a value without secrets, given its name.
+    pub fn named(&self, name: &str, value: &str) -> String {
+        if token::is_named(name) { HIDDEN.to_owned() } else { self.text(value) }
     }
 
     /// Returns lines of JSON without secrets; it stays JSON. A line that is none is a text.
@@ -38,7 +43,7 @@ impl Discreet {
             Value::Object(fields) => {
                 for (name, value) in fields.iter_mut() {
                     match value {
-                        Value::String(text) if token::is_named(name) => "(secret)".clone_into(text),
+                        Value::String(text) if token::is_named(name) => HIDDEN.clone_into(text),
                         value => self.value(value),
                     }
                 }

@@ -104,6 +104,7 @@ impl Scrub {
             Event::Started(started) => {
                 self.short(&mut started.file);
                 self.short(&mut started.who);
+                started.vars.values_mut().for_each(|value| self.short(value));
             }
             Event::LaneStarted
             | Event::PlanEnded

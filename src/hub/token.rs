@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// What stands in a secret's place.
-const HIDDEN: &str = "(secret)";
+pub(crate) const HIDDEN: &str = "(secret)";
 /// How tokens of well-known services and hashes of passwords begin, and how many characters at least follow.
 const TOKENS: &[(&str, usize)] = &[
     ("ghp_", 20),
@@ -47,7 +47,7 @@ const NAMES: &[&str] =
 const SCHEMES: &[&str] = &["bearer", "basic"];
 
 /// Returns whether a value of that name is a secret.
-pub(super) fn is_named(name: &str) -> bool {
+pub(crate) fn is_named(name: &str) -> bool {
     let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
     plain == "authorization" || NAMES.iter().any(|part| plain.contains(part))
 }

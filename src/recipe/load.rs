@@ -15,7 +15,7 @@ use super::value::{Span, Value};
 use super::{Options, Recipe, SecretsMode, vault};
 use crate::id::Machine;
 use crate::resource::Kind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +65,7 @@ pub(super) struct Loader<'a> {
     pub(super) dropped: Option<Place>,
     pub(super) secrets: Vec<String>,
     pub(super) wanted: Vec<Wanted>,
+    pub(super) secret_vars: BTreeSet<String>,
     warnings: Vec<String>,
     /// What `when` leaves out.
     pub(super) asleep: Vec<Asleep>,
@@ -120,6 +121,7 @@ impl<'a> Loader<'a> {
             dropped: None,
             secrets: Vec::new(),
             wanted: Vec::new(),
+            secret_vars: BTreeSet::new(),
             warnings: Vec::new(),
             asleep: Vec::new(),
             dreams: false,
@@ -151,8 +153,8 @@ impl<'a> Loader<'a> {
         }
         bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
-        let (name, secrets, warnings, asleep) = (self.name, self.secrets, self.warnings, self.asleep);
-        Ok((Recipe { name, title, phases, stages, secrets, warnings, asleep }, self.wanted))
+        let Self { name, secrets, secret_vars, warnings, asleep, wanted, .. } = self;
+        Ok((Recipe { name, title, phases, stages, secrets, secret_vars, warnings, asleep }, wanted))
     }
 
     fn root(&mut self, document: &Rc<Document>) {

@@ -57,6 +57,7 @@ pub use value::Span;
 use crate::id::Id;
 use crate::item::Item;
 use crate::resource::KINDS;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,8 @@ pub struct Recipe {
     pub stages: Vec<Stage>,
     /// The values of its secrets, for redaction.
     pub secrets: Vec<String>,
+    /// The variables of its root file whose own value has a secret in it: what `--var` puts in its place is one as well.
+    pub secret_vars: BTreeSet<String>,
     /// What is not wrong but should be said.
     pub warnings: Vec<String>,
     /// What `when` leaves out.

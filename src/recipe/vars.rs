@@ -97,6 +97,9 @@ impl Loader<'_> {
                 Some(Given::Value(value)) => value,
                 Some(Given::Text(text)) => {
                     let default = rendered(&entry.value, &scope, &document.source, &mut self.mistakes);
+                    if default.whole_taint().secret {
+                        self.secret_vars.insert(entry.key.clone());
+                    }
                     self.typed(&entry.key, &text, &default)
                 }
                 None => rendered(&entry.value, &scope, &document.source, &mut self.mistakes),

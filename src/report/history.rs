@@ -82,6 +82,8 @@ pub fn run(run: &Run, style: Style) -> String {
         facts.push(("version", started.version.clone()));
     }
     facts.extend(run.who().map(|who| ("who", who.to_owned())));
+    let vars = run.started().into_iter().flat_map(|started| &started.vars);
+    facts.extend(vars.map(|(name, value)| ("var", format!("{name}={}", value.replace('\n', " ")))));
     facts.extend(run.begun().map(|begun| ("begun", format!("{} UTC", date(&rfc3339(begun))))));
     text.extend(facts.iter().map(|(name, fact)| format!("  {name:<8} {fact}\n")));
     let lanes = run.events.iter().filter_map(|envelope| envelope.lane.as_deref());
