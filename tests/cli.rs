@@ -96,6 +96,37 @@ fn a_gate_waits_with_exit_3_until_a_person_says_that_it_is_passed() {
 }
 
 #[test]
+fn a_gate_that_no_recipe_has_is_not_passed_and_the_one_that_was_meant_is_named() {
+    let gate = |name: &str| format!("[[gate]]\nname = \"{name}\"\ninstructions = \"make the account\"\n");
+    let place = Place::new(&format!("name = \"web\"\n{}{}", gate("account-a"), gate("account-b")));
+    let refused = |gate: &str| {
+        let ran = place.run(&["ack", "gate:account-a", gate]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        ran.stderr
+    };
+    let unknown = |gate: &str, then: &str| {
+        format!(
+            "error: acknowledging host/{gate}\n  no recipe that was planned or applied here has that gate\n{then}\n"
+        )
+    };
+    let first = "Run `provision plan RECIPE` first: it says which gates wait.";
+    assert_eq!(refused("gate:account-b"), unknown("gate:account-a", first));
+    assert!(!place.root().join("state").exists(), "nothing is written");
+    assert_eq!(place.run(&["plan", "web.toml"]).code, 3);
+    assert_eq!(refused("gate:acount-b"), unknown("gate:acount-b", "Did you mean `host/gate:account-b`?"));
+    let there = "There are host/gate:account-a, host/gate:account-b; `provision plan RECIPE` makes those of another recipe known.";
+    assert_eq!(refused("gate:other"), unknown("gate:other", there));
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 3);
+    // As after a boot: the ledger knows what waited.
+    std::fs::remove_dir_all(place.root().join("run")).unwrap();
+    assert_eq!(refused("gate:account-c").lines().last(), Some("Did you mean `host/gate:account-a`?"));
+    let both = place.run(&["ack", "gate:account-a", "gate:account-b"]);
+    assert_eq!(both.code, 0, "{both:?}");
+    assert_eq!(both.stdout.lines().filter(|line| line.contains(" is passed, says ")).count(), 2, "{both:?}");
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+}
+
+#[test]
 fn a_second_run_says_who_holds_the_lock_and_exits_5() {
     let place = Place::new(
         "name = \"web\"\n[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; sleep 2\"]\nonce = true\n",

@@ -1,4 +1,5 @@
-//! `ack`: a person says that a gate is passed; the ledger keeps who and when.
+//! `ack`: a person says that gates are passed; the ledger keeps who and when.
+use super::gates::are_known;
 use super::options::Global;
 use super::print::print;
 use super::session::write_ledger;
@@ -11,18 +12,19 @@ use crate::id::{Id, Machine};
 use crate::report::Silent;
 use crate::resource::Ack;
 use crate::system::{Real, System};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Records that what a gate asks for was done: who says so, and when.
+/// Records that what gates ask for was done: who says so, and when. A gate that no recipe has is an error.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  provision ack gate:m365-lilly\n  provision ack 201/gate:claude --evidence 'ticket 4711'"
 )]
 pub(super) struct Args {
-    /// The gate, as `plan` and `apply` name it.
-    #[arg(value_name = "ID")]
-    id: Id,
+    /// The gates, as `plan` and `apply` name them.
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<Id>,
     /// What shows it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     evidence: String,
@@ -31,21 +33,22 @@ pub(super) struct Args {
 impl Args {
     /// Runs it.
     pub(super) fn run(&self, global: &Global) -> Result<i32, Exit> {
-        if self.id.kind != "gate" {
-            let error = Error::new(format!("acknowledging {}", self.id)).reason("it is not a gate");
-            return Err(Exit::Usage(error.remedy("name a gate, such as host/gate:m365-lilly")));
-        }
         let sys = Real::new(global.state_dir.clone());
-        let identity = identity(&sys, self.id.machine)?;
-        let hub = Hub::writing(write_ledger(global, &format!("ack {}", self.id), Duration::ZERO)?, Box::new(Silent));
+        are_known(&self.ids, global, &sys)?;
+        let identity = |id: &Id| Ok((id.machine, identity(&sys, id.machine)?));
+        let identities: BTreeMap<Machine, String> = self.ids.iter().map(identity).collect::<Result<_, Exit>>()?;
+        let names: Vec<String> = self.ids.iter().map(Id::to_string).collect();
+        let hub =
+            Hub::writing(write_ledger(global, &format!("ack {}", names.join(" ")), Duration::ZERO)?, Box::new(Silent));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let who = who::runs_this();
         hub.start(Started { command: "ack".to_owned(), version, who: who.clone(), ..Started::default() })?;
-        hub.identify(self.id.machine, &identity)?;
+        identities.iter().try_for_each(|(machine, identity)| hub.identify(*machine, identity))?;
         let ack = Ack { who: who.clone(), when: SystemTime::now(), evidence: self.evidence.clone() };
-        hub.emit(Event::Acked { id: self.id.clone(), ack })?;
+        self.ids.iter().try_for_each(|id| hub.emit(Event::Acked { id: id.clone(), ack: ack.clone() }))?;
         hub.end(0, &crate::engine::Tally::default())?;
-        print(&format!("{} is passed, says {who}\n", self.id))?;
+        let passed = names.iter().map(|name| format!("{name} is passed, says {who}"));
+        print(&(passed.collect::<Vec<_>>().join("\n") + "\n"))?;
         Ok(0)
     }
 }

@@ -12,6 +12,7 @@ mod enter;
 mod exit;
 mod facts;
 mod find;
+mod gates;
 mod history;
 mod import;
 mod init;

@@ -134,9 +134,7 @@ fn secrets(global: &Global, sys: &Real, args: Option<&RecipeArgs>) -> (Vec<Strin
     let loaded = super::find::find(recipe, global, sys)
         .and_then(|found| load(&found, &options(global, args, sys, "", SecretsMode::AtHand)));
     match loaded {
-        Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => {
-            (loaded.secrets, String::new())
-        }
+        Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => (loaded.secrets, String::new()),
         Ok(loaded) => {
             (loaded.secrets, format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"))
         }
@@ -154,11 +152,8 @@ fn plan(global: &Global, sys: &Real, recipe: Option<&RecipeArgs>) -> Result<Stri
     let shown = Command::new(["provision".to_owned()].into_iter().chain(argv.clone())).shown();
     argv.insert(0, "/proc/self/exe".to_owned());
     argv.extend(["--color", "never"].map(str::to_owned));
-    let directories = [
-        ("--state-dir", &global.state_dir),
-        ("--run-dir", &global.run_dir),
-        ("--trusted-dir", &global.trusted_dir),
-    ];
+    let directories =
+        [("--state-dir", &global.state_dir), ("--run-dir", &global.run_dir), ("--trusted-dir", &global.trusted_dir)];
     for (option, directory) in directories {
         let whole = std::path::absolute(directory).attempt(|| format!("finding `{}`", directory.display()))?;
         argv.extend([option.to_owned(), whole.display().to_string()]);

@@ -7,7 +7,7 @@ use super::options::{AllowArgs, Global, ReachArgs, RecipeArgs};
 use super::orphans::orphans;
 use super::print::warn;
 use super::show::Show;
-use super::{Exit, facts, named, who};
+use super::{Exit, facts, gates, named, who};
 use crate::approval::Changes;
 use crate::capacity::Capacity;
 use crate::container::{driver, push};
@@ -127,6 +127,9 @@ impl Session {
             Some(item.ids().into_iter().map(move |id| (id, fields.clone())))
         };
         hub.asks(items(&recipe.stages).filter_map(asks).flatten().collect());
+        if matches!(purpose.command, "plan" | "apply") {
+            gates::keep(&recipe.name, items(&recipe.stages).flat_map(Item::ids), &global.run_dir, &sys);
+        }
         let no_containers = containers(&recipe.stages).is_empty() && (prune.is_none() || known(&hub).is_empty());
         let binary = running_binary(&sys, no_containers)?;
         Ok(Self { sys, recipe, found, hub, identity, binary, allowed, reach, prune })
