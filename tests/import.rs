@@ -187,6 +187,85 @@ fn a_container_of_plain_lxc_keeps_the_limits_that_it_does_not_have() {
     );
 }
 
+/// What `lxc-create -t busybox -f FILE` (LXC 5.0.2) writes, with a network, an address and ids of its own in FILE.
+const CREATED: &str = r#"# Template used to create this container: /usr/share/lxc/templates/lxc-busybox
+# Parameters passed to the template:
+# For additional config options, please look at lxc.container.conf(5)
+
+# Uncomment the following line to support nesting containers:
+#lxc.include = /usr/share/lxc/config/nesting.conf
+# (Be aware this has security implications)
+
+lxc.include = /usr/share/lxc/config/userns.conf
+lxc.idmap = u 0 100000 65536
+lxc.idmap = g 0 100000 65536
+lxc.net.0.type = veth
+lxc.net.0.link = vmbr1
+lxc.net.0.flags = up
+lxc.net.0.ipv4.address = 10.92.0.77/24
+lxc.net.0.ipv4.gateway = 10.92.0.1
+lxc.mount.entry = /srv mnt/shared none bind,create=dir 0 0
+lxc.start.auto = 1
+lxc.cap.drop = sys_time
+lxc.rootfs.path = dir:/var/lib/lxc/201/rootfs
+lxc.signal.halt = SIGUSR1
+lxc.signal.reboot = SIGTERM
+lxc.uts.name = "201"
+lxc.autodev = 1
+lxc.tty.max = 5
+lxc.pty.max = 1
+lxc.cap.drop = sys_module mac_admin mac_override sys_time
+
+# When using LXC with apparmor, uncomment the next line to run unconfined:
+#lxc.apparmor.profile = unconfined
+
+lxc.mount.auto = cgroup:mixed proc:mixed sys:ro
+lxc.mount.entry = shm dev/shm tmpfs defaults,create=dir 0 0
+lxc.mount.entry = mqueue dev/mqueue mqueue defaults,optional,create=dir 0 0
+lxc.mount.entry = /lib lib none ro,bind 0 0
+lxc.mount.entry = /usr/lib usr/lib none ro,bind 0 0
+lxc.mount.entry = /lib64 lib64 none ro,bind 0 0
+lxc.mount.entry = /sys/kernel/security sys/kernel/security none ro,bind,optional 0 0
+"#;
+
+#[test]
+fn a_container_that_lxc_create_made_becomes_a_recipe_that_changes_nothing_of_it() {
+    let machine = with(&[(CONFIG, CREATED)]);
+    let Imported { table, notes } = adopted_unchanged(&machine, CONFIG);
+    assert_eq!(
+        notes,
+        [
+            "lxc.cap.drop = sys_time",
+            "lxc.signal.halt = SIGUSR1",
+            "lxc.signal.reboot = SIGTERM",
+            "lxc.autodev = 1",
+            "lxc.tty.max = 5",
+            "lxc.pty.max = 1",
+            "lxc.cap.drop = sys_module mac_admin mac_override sys_time",
+            "lxc.mount.auto = cgroup:mixed proc:mixed sys:ro",
+            "lxc.mount.entry = shm dev/shm tmpfs defaults,create=dir 0 0",
+            "lxc.mount.entry = mqueue dev/mqueue mqueue defaults,optional,create=dir 0 0",
+            "lxc.mount.entry = /sys/kernel/security sys/kernel/security none ro,bind,optional 0 0",
+            "its template: to make it anew, name one as `template`",
+        ]
+    );
+    assert_eq!(
+        table.split_once("[[container]]\n").unwrap().1,
+        r#"id       = 201
+hostname = "201"
+network  = [{ name = "eth0", bridge = "vmbr1", address = "10.92.0.77/24", gateway = "10.92.0.1" }]
+mounts   = [
+  { source = "/srv", target = "/mnt/shared" },
+  { source = "/lib", target = "/lib", read-only = true },
+  { source = "/usr/lib", target = "/usr/lib", read-only = true },
+  { source = "/lib64", target = "/lib64", read-only = true },
+  { source = "/sys/kernel/security", target = "/sys/kernel/security", read-only = true },
+]
+running  = false
+"#
+    );
+}
+
 #[test]
 fn what_waits_for_a_restart_and_what_a_plan_would_change_is_said() {
     let machine = node("hostname: lilly\nmemory: 8\nrootfs: local:201/a.raw,size=4G\nunprivileged: 1\n");

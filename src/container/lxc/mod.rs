@@ -63,6 +63,8 @@ impl Driver for Lxc {
             Some(_) => state::first_process(sys, id)?.map(|pid| state::mounted(sys, pid)).transpose()?.flatten(),
             None => None,
         };
+        // Nobody took away what need not be there.
+        let mounted = mounted.map(|mounted| mounted.into_iter().chain(read::optional_targets(&config)).collect());
         Ok(Some(Found {
             what: match lock {
                 Some(_) => What::Unfinished,

@@ -131,11 +131,18 @@ fn mounts(config: &Config) -> Vec<Mount> {
     config.all("lxc.mount.entry").into_iter().filter_map(mount).collect()
 }
 
+/// Returns where something is mounted only if it is there to be mounted.
+pub(super) fn optional_targets(config: &Config) -> impl Iterator<Item = String> {
+    let entries = config.all("lxc.mount.entry").into_iter().filter_map(Entry::parse);
+    entries.filter(|entry| entry.optional).map(|entry| entry.target)
+}
+
 /// A bind mount among the mount entries.
 pub(super) struct Entry {
     source: String,
     pub(super) target: String,
     read_only: bool,
+    optional: bool,
 }
 
 impl Entry {
@@ -150,7 +157,8 @@ impl Entry {
         let target = unescaped(target);
         // Absolute targets lead through the root file system's own path.
         let inside = target.split_once("/rootfs/").map_or(target.as_str(), |(_, inside)| inside);
-        Some(Self { source: unescaped(source), target: format!("/{}", inside.trim_matches('/')), read_only: has("ro") })
+        let target = format!("/{}", inside.trim_matches('/'));
+        Some(Self { source: unescaped(source), target, read_only: has("ro"), optional: has("optional") })
     }
 
     fn mount(self) -> Mount {
