@@ -33,6 +33,47 @@ fn made(id: &str) -> Known {
 }
 
 #[test]
+fn an_account_that_was_renamed_waits_until_its_predecessor_is_pruned() {
+    for (kind, fields, key) in [
+        ("user", json!({ "name": "new", "uid": 1210 }), "uid"),
+        ("group", json!({ "name": "new", "gid": 1210 }), "gid"),
+    ] {
+        let (old, machine) = (fields.to_string().replace("new", "old"), FakeMachine::debian());
+        let old = || item(kind, serde_json::from_str(&old).unwrap());
+        let new = || item(kind, fields.clone());
+        assert!(apply(old(), &machine).iter().all(|said| !said.contains(" failed: ")));
+        let known = made(&format!("host/{kind}:old"));
+        let waits = format!(
+            "{kind}:new waiting: {key} 1210 is still that of host/{kind}:old, which this recipe made and no longer has (run \
+             again with `--prune`, which takes that away, and then once more)"
+        );
+        for mode in [Mode::Plan, Mode::Apply] {
+            assert_eq!(run(new(), (mode, false), &known, &machine, &mut Course::default()), [waits.as_str()]);
+        }
+        let others = plan(new(), &Known::default(), &machine);
+        assert!(others[0].contains(&format!("failed: giving {key} 1210 to the {kind} `new`")), "not ours: {others:?}");
+        let beside = {
+            let sink = Recorder::default();
+            let scope = Scope {
+                mode: Mode::Plan,
+                destroy: false,
+                known: &known,
+                sys: &machine,
+                sink: &sink,
+                turn: None,
+                only: &[],
+            };
+            converge(&[new(), old()], scope, &mut Course::default()).unwrap();
+            sink.ends()
+        };
+        assert!(beside[0].contains(" failed: "), "the recipe has both: {beside:?}");
+        run(old(), (Mode::Apply, true), &known, &machine, &mut Course::default());
+        assert_eq!(plan(new(), &Known::default(), &machine).len(), 1);
+        assert!(apply(new(), &machine)[0].starts_with(&format!("{kind}:new: nothing -> {kind}")));
+    }
+}
+
+#[test]
 fn a_validator_that_refuses_leaves_the_old_file_and_no_copy_in_its_place() {
     let machine = FakeMachine::debian();
     machine.file("/etc/checked", "old\n");

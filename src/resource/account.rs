@@ -1,5 +1,5 @@
 //! What user and group share: the tools of shadow, which lock the files of accounts, and what a killed one leaves behind.
-use super::{Change, Plan, Step};
+use super::{Ask, Change, Plan, Step, Thing, Waiting};
 use crate::error::{Attempt as _, Result};
 use crate::system::passwd::{Accounts, foreign_group, foreign_user, gshadow};
 use crate::system::process::name_of;
@@ -61,6 +61,17 @@ pub(super) fn sweep(name: &str, plan: &mut Plan<'_>, sys: &dyn System) -> Result
     let sweep = |sys: &dyn System| leftovers(sys)?.iter().try_for_each(|path| sys.remove_file(path));
     plan.steps.insert(0, Step::new(vec![change], sweep));
     Ok(())
+}
+
+/// Returns what a new account waits for, where one that this recipe made and no longer has is in the way: it has the number.
+pub(super) fn predecessor(name: &str, number: &str, other: &str, thing: Thing, ask: &Ask<'_>) -> Option<Waiting> {
+    let is_left = ask.ours(other) && !ask.peers.iter().any(|peer| peer == other);
+    is_left.then(|| Waiting {
+        name: name.to_owned(),
+        because: format!("{number} is still that of {}, which this recipe made and no longer has", ask.id(other)),
+        remedy: Some("run again with `--prune`, which takes that away, and then once more".to_owned()),
+        supplies: vec![thing],
+    })
 }
 
 /// Returns the name by which the name service knows a user or its number, where it is not in the files.

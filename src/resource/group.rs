@@ -71,6 +71,11 @@ impl Group {
         let mut supplies = vec![Thing::Group(name.clone())];
         let mut shown = "group".to_owned();
         if let Some(gid) = &self.gid {
+            let predecessor =
+                |other| account::predecessor(name, &format!("gid {gid}"), other, supplies[0].clone(), ask);
+            if let Some(waiting) = accounts.group_of(gid.0).and_then(|other| predecessor(&other.name)) {
+                return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
+            }
             self.needs_gid(gid.0, accounts, ask, sys)?;
             argv.extend(["--gid".to_owned(), gid.to_string()]);
             supplies.push(Thing::Group(gid.to_string()));

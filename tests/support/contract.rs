@@ -42,7 +42,8 @@ pub fn on_any_machine(case: &Case, sys: &dyn System) -> Result<Known, String> {
     acts(case, lasting, sys, &BTreeMap::new)
 }
 
-/// Looks whether what a case leaves goes as its destroy says where all that is known of it is what the ledger remembers.
+/// Looks whether what a case leaves goes as its destroy says where all that is known of it is what the ledger remembers, also
+/// where that is killed at any point and run again.
 pub fn as_orphans(case: &Case) -> Kept {
     let gone = || {
         let machine = fresh(case)?;
@@ -51,7 +52,8 @@ pub fn as_orphans(case: &Case) -> Kept {
         let remembered = act.items.iter().filter_map(|item| Some((item.ids(), item.remembered()?)));
         let all = remembered.flat_map(|(ids, fields)| ids.into_iter().map(move |id| Item::left(&id, fields.clone())));
         act.items = all.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        apply_act(&act, &mut known, &machine)?;
+        "what is left".clone_into(&mut act.what);
+        killed::anywhere_in(&act, &mut known, &machine)?;
         sights(&act, &machine)
     };
     gone().map_err(|why| format!("{}: {}\n  {why}", case.name, case.about))

@@ -19,17 +19,23 @@ use std::path::PathBuf;
 pub fn anywhere(case: &Case, machine: &FakeMachine) -> Kept {
     let mut known = case.known();
     for act in case.acts() {
-        act.prepare(&mut known, machine)?;
-        let (before, known_before) = (machine.copy(), known.clone());
-        machine.kill_at(None);
-        let applied = apply_killed(&act, &mut known, machine)?;
-        let count = machine.calls();
-        let whole = Whole { ends: applied.ends(), paths: paths(machine) };
-        for point in 0..count * 2 {
-            let when = if point % 2 == 0 { "before" } else { "after" };
-            killed_at(&act, point, &before.copy(), known_before.clone(), &whole)
-                .map_err(|why| format!("{}, killed {when} point {} of {count}: {why}", act.what, point / 2 + 1))?;
-        }
+        anywhere_in(&act, &mut known, machine)?;
+    }
+    Ok(())
+}
+
+/// Kills it before and after each point of one act, which is then done.
+pub fn anywhere_in(act: &Act<'_>, known: &mut Known, machine: &FakeMachine) -> Kept {
+    act.prepare(known, machine)?;
+    let (before, known_before) = (machine.copy(), known.clone());
+    machine.kill_at(None);
+    let applied = apply_killed(act, known, machine)?;
+    let count = machine.calls();
+    let whole = Whole { ends: applied.ends(), paths: paths(machine) };
+    for point in 0..count * 2 {
+        let when = if point % 2 == 0 { "before" } else { "after" };
+        killed_at(act, point, &before.copy(), known_before.clone(), &whole)
+            .map_err(|why| format!("{}, killed {when} point {} of {count}: {why}", act.what, point / 2 + 1))?;
     }
     Ok(())
 }

@@ -24,6 +24,9 @@ impl User {
                 .reason("the name service knows it already, though /etc/passwd does not: it is kept elsewhere")
                 .remedy("take this [[user]] out of the recipe, or choose another `name`"));
         }
+        if let Some(waiting) = self.waits_for_predecessor(accounts, ask) {
+            return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
+        }
         let mut needs = self.needs(None, accounts, ask, sys)?;
         let mut plan = Plan::in_sync();
         let home = self.home_of_a_new_user();

@@ -2,9 +2,9 @@
 use super::User;
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::Principal;
-use crate::resource::account::{foreign_group_name, foreign_user_name};
+use crate::resource::account::{self, foreign_group_name, foreign_user_name};
 use crate::resource::need::Needs;
-use crate::resource::{Ask, Plan, Thing};
+use crate::resource::{Ask, Plan, Thing, Waiting};
 use crate::system::System;
 use crate::system::passwd::{self, Accounts, foreign_group};
 use std::io;
@@ -45,6 +45,13 @@ impl User {
             None => error,
         })?;
         Ok(needs)
+    }
+
+    /// Returns what a new user waits for, where it is one that was renamed: its predecessor has the uid.
+    pub(super) fn waits_for_predecessor(&self, accounts: &Accounts, ask: &Ask<'_>) -> Option<Waiting> {
+        let (name, uid) = (&self.name.0, self.uid?.0);
+        let other = &accounts.user_of(uid)?.name;
+        account::predecessor(name, &format!("uid {uid}"), other, Thing::User(name.clone()), ask)
     }
 
     fn needs_uid(&self, is: Option<&passwd::User>, accounts: &Accounts, ask: &Ask<'_>, sys: &dyn System) -> Result<()> {
