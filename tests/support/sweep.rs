@@ -1,5 +1,6 @@
 //! `provision` killed at every call by which it changes something, then run again, and looked at: as if nothing had been.
 //! strace(1) kills it, so that no part of it knows. For a disposable machine.
+#![allow(clippy::print_stdout, reason = "it says how far it is")]
 use super::pristine::below;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
