@@ -83,10 +83,14 @@ fn blocks(text: &str) -> Vec<Block> {
                 found.push(Block { title: title.clone(), script: String::new() });
             }
             (true, "```") => open = false,
-            (true, _) => found.last_mut().unwrap().script.push_str(&format!("{line}\n")),
+            (true, _) => {
+                let script = &mut found.last_mut().unwrap().script;
+                script.push_str(line);
+                script.push('\n');
+            }
             (false, _) => {
                 if let Some(new) = line.strip_prefix("## ") {
-                    title = new.to_owned();
+                    new.clone_into(&mut title);
                 }
             }
         }
