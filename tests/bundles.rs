@@ -211,7 +211,7 @@ fn a_signed_bundle_is_taken_from_a_url_or_a_file_and_it_is_said_who_signed_it() 
     let mut report = fs::read_dir(place.root()).unwrap().map(|entry| entry.unwrap().path());
     let report = report.find(|path| path.to_string_lossy().contains("provision-report-")).unwrap();
     let text = String::from_utf8_lossy(&fs::read(report).unwrap()).into_owned();
-    assert!(text.contains("$ provision plan ./web.tar#sha256=") && text.contains("planned: 0 to change"), "{text}");
+    assert!(text.contains("$ provision plan './web.tar#sha256=") && text.contains("planned: 0 to change"), "{text}");
 }
 
 #[test]
