@@ -290,7 +290,8 @@ impl Unit<'_> {
         if self.fragment().is_none() {
             return refuse(1, &format!("Failed to disable unit: Unit file {} does not exist.\n", self.name));
         }
-        self.machine.disk().remove_tree(&Path::new(&self.wants()).join(self.name));
+        let link = Path::new(&self.wants()).join(self.name);
+        self.machine.disk().remove_tree(&link);
         reload_all(self.machine)
     }
 
