@@ -160,13 +160,12 @@ fn is_made_good(
 }
 
 /// Returns the paths that a run may have left, without what the tools for accounts keep of the version before, and what
-/// programs printed: each run has a file of that, and one that was killed is a run more.
+/// programs printed: each run has a file of that, and one that was killed is a run more, or the only one in which one did.
 fn paths() -> BTreeSet<PathBuf> {
     let all = pristine::below(&["/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr/local", STATE]).into_keys();
-    let printed = |path: &Path| {
-        path.parent().is_some_and(|parent| parent == Path::new(STATE).join("runs"))
-            && path.extension().is_some_and(|is| is == "jsonl")
-    };
+    let runs = Path::new(STATE).join("runs");
+    let is_file = |path: &Path| path.parent() == Some(&runs) && path.extension().is_some_and(|is| is == "jsonl");
+    let printed = |path: &Path| path == runs || is_file(path);
     all.filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b"-") && !printed(path)).collect()
 }
 
