@@ -5,9 +5,8 @@ pub use version::Version;
 
 use crate::error::{Attempt as _, Error, Result};
 use crate::signature::{self, Key};
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::sha256;
 use crate::system::{Command, Fetch, NewFile, System};
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl Source {
             error.remedy("see for which machines that version was released")
         })?;
         let (url, binary) = self.get(sys, &format!("{version}/{name}"), BINARY)?;
-        let is = hex(&Sha256::digest(&binary));
+        let is = sha256(&binary);
         if is != sum {
             let error = Error::new(format!("downloading `{url}`")).reason(format!("its SHA-256 is {is}"));
             let error = error.reason(format!("the signed list says {sum}"));

@@ -10,9 +10,17 @@ pub use trusted::trusted;
 
 use crate::error::{Error, Result};
 use minisign_verify::Error as Refusal;
+use std::path::{Path, PathBuf};
 
 /// What a signature is called: that of `FILE` lies beside it as `FILE.minisig`.
 pub const SUFFIX: &str = ".minisig";
+
+/// Returns where the signature of a file is.
+pub fn beside(file: &Path) -> PathBuf {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(SUFFIX);
+    beside.into()
+}
 
 /// A public key, by a name.
 #[derive(Debug, Clone, PartialEq, Eq)]

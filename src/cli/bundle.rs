@@ -1,12 +1,13 @@
 //! `bundle`: a recipe and its files as one tar, for `apply URL#sha256=…` on another machine.
 use super::Exit;
-use super::find::{digest, find};
+use super::find::find;
 use super::options::{Global, RecipeArgs};
 use super::print::{print, warn};
 use super::session::options;
 use crate::error::{Attempt as _, Error};
 use crate::recipe::{self, Bundle, EXTENSION, SecretsMode};
-use crate::signature::{SUFFIX, SecretKey, verify};
+use crate::signature::{SecretKey, beside, verify};
+use crate::system::fingerprint::sha256;
 use crate::system::{NewFile, Real, System as _};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ impl Args {
         for note in &gathered.notes {
             warn(note);
         }
-        let (sha256, files) = (digest(&bytes), gathered.bundle.files.keys().collect::<Vec<_>>());
+        let (sha256, files) = (sha256(&bytes), gathered.bundle.files.keys().collect::<Vec<_>>());
         print(&if global.json {
             let signature = key.as_ref().map(|_| beside(&path));
             let size = bytes.len();
@@ -78,12 +79,6 @@ impl Args {
         })?;
         Ok(0)
     }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(SUFFIX);
-    beside.into()
 }
 
 fn secret_key(path: &Path, sys: &Real) -> Result<SecretKey, Exit> {

@@ -1,5 +1,6 @@
 //! How a command ends: an exit code, and what is said about it.
 use crate::error::Error;
+use crate::ledger::LockError;
 use crate::recipe::Mistakes;
 use crate::report::error_text;
 use std::io::Write;
@@ -42,6 +43,15 @@ impl Exit {
 impl From<Error> for Exit {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<LockError> for Exit {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held(_) => Self::Locked(error.into()),
+            LockError::Failed(error) => Self::Failed(error),
+        }
     }
 }
 

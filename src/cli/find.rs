@@ -6,9 +6,8 @@ use super::options::Global;
 use crate::error::{Attempt as _, Error, Result};
 use crate::recipe::{self, Address, At, Bundle, Found, MOST, Origin};
 use crate::signature::{trusted, verify};
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::sha256;
 use crate::system::{Fetch, Fetched, System, without_login};
-use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -37,18 +36,13 @@ pub(super) fn find(name: &str, global: &Global, sys: &dyn System) -> Result<Foun
     Ok(Found {
         path: Path::new(&address.at.file_name()).join(&bundle.recipe),
         files: Box::new(bundle.files),
-        origin: Origin::Bundle { at, sha256: digest(&bytes), by },
+        origin: Origin::Bundle { at, sha256: sha256(&bytes), by },
     })
-}
-
-/// Returns the SHA-256 of some bytes as 64 digits.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 fn by_digest(at: &At, expected: &str, sys: &dyn System) -> Result<Vec<u8>, Exit> {
     let bytes = get(at, MOST, sys)?.ok_or_else(|| Exit::Usage(taking(at).reason("there is no such bundle")))?;
-    let found = digest(&bytes);
+    let found = sha256(&bytes);
     if found == expected {
         return Ok(bytes);
     }

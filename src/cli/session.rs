@@ -335,10 +335,8 @@ pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -
     let lock = loop {
         match Lock::take(&global.state_dir, command, SystemTime::now()) {
             Ok(lock) => break lock,
-            Err(LockError::Failed(error)) => return Err(Exit::Failed(error)),
-            Err(held) if begun.elapsed() >= patience || interrupt::is_raised() => {
-                return Err(Exit::Locked(held.into()));
-            }
+            Err(failed @ LockError::Failed(_)) => return Err(failed.into()),
+            Err(held) if begun.elapsed() >= patience || interrupt::is_raised() => return Err(held.into()),
             Err(held) if !is_told => {
                 is_told = true;
                 warn(&format!("waits for another run: {}", Error::from(held).causes.join(": ")));

@@ -1,9 +1,8 @@
 //! The binary in a container: `/run/provision/HASH`, so that one that runs is never written over.
 use super::Driver;
 use crate::error::{Error, Result};
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::sha256;
 use crate::system::{Command, System};
-use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
 /// The binary that runs, as it is pushed.
@@ -18,7 +17,7 @@ pub struct Binary {
 impl Binary {
     /// Returns a binary with its hash.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { hash: hex(&Sha256::digest(&bytes)), bytes }
+        Self { hash: sha256(&bytes), bytes }
     }
 }
 

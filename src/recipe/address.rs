@@ -1,6 +1,6 @@
 //! Where a bundle is that the command line names: at a URL or in a file, perhaps with the digest that it must have.
 use crate::error::{Error, Result};
-use crate::signature::SUFFIX;
+use crate::signature::{SUFFIX, beside};
 use crate::system::without_login;
 use std::fmt;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ impl At {
     #[must_use]
     pub fn signature(&self) -> Self {
         match self {
-            Self::File(path) => Self::File(format!("{}{SUFFIX}", path.display()).into()),
+            Self::File(path) => Self::File(beside(path)),
             Self::Url(url) => {
                 let end = url.find('?').unwrap_or(url.len());
                 Self::Url(format!("{}{SUFFIX}{}", &url[..end], &url[end..]))

@@ -26,7 +26,7 @@ pub fn fingerprint(sys: &dyn System, path: &Path) -> io::Result<Option<Fingerpri
     let Some(path) = followed(sys, path)? else { return Ok(None) };
     let Some(stat) = sys.lstat(&path)? else { return Ok(None) };
     let digest = match stat.kind {
-        FileKind::File if stat.size <= READ_AT_MOST => hex(&Sha256::digest(sys.read(&path)?)),
+        FileKind::File if stat.size <= READ_AT_MOST => sha256(sys.read(&path)?),
         FileKind::Directory => return directory(sys, &path, stat.modified).map(Some),
         FileKind::File | FileKind::Other | FileKind::Link => {
             let age = stat.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -83,6 +83,11 @@ pub fn listed(sys: &dyn System, path: &Path) -> io::Result<Vec<String>> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// Returns the SHA-256 of bytes, as 64 lower-case digits.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Returns bytes as lower-case hex.

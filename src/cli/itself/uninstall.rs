@@ -4,7 +4,7 @@ use super::{own_path, prompt};
 use crate::cli::Exit;
 use crate::cli::options::Global;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Lock, LockError};
+use crate::ledger::{Ledger, Lock};
 use crate::schedule;
 use crate::system::{Real, System};
 use std::fmt::Write as _;
@@ -34,7 +34,9 @@ impl Args {
         }
         let is_there = |path: &Path| Ok::<_, Error>(sys.look(path)?.is_some());
         let state = global.state_dir.as_path();
-        let _lock = if is_there(state)? { Some(lock(state)?) } else { None };
+        // Nobody is to be at work meanwhile.
+        let lock = || Lock::take(state, "self uninstall", SystemTime::now());
+        let _lock = if is_there(state)? { Some(lock()?) } else { None };
         let mut text = format!("takes away {}\n", path.display());
         for recipe in schedule::recipes(&sys)? {
             let _ = writeln!(text, "ends the schedule of `{recipe}`");
@@ -61,12 +63,4 @@ impl Args {
         print("provision is uninstalled\n")?;
         Ok(0)
     }
-}
-
-/// Nobody is to be at work meanwhile.
-fn lock(state: &Path) -> Result<Lock, Exit> {
-    Lock::take(state, "self uninstall", SystemTime::now()).map_err(|error| match error {
-        LockError::Held(_) => Exit::Locked(error.into()),
-        LockError::Failed(error) => Exit::Failed(error),
-    })
 }

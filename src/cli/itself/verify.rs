@@ -4,9 +4,8 @@ use crate::cli::Exit;
 use crate::cli::options::Global;
 use crate::error::Attempt as _;
 use crate::release::KEY;
-use crate::signature::{Key, SUFFIX, verify};
+use crate::signature::{Key, beside, verify};
 use crate::system::{Real, System};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Says whether a file, such as the SHA256SUMS of a release, is signed with the release key: FILE.minisig has the signature.
@@ -33,7 +32,7 @@ impl Args {
         };
         let read = |path: &Path| sys.read(path).attempt(|| format!("reading `{}`", path.display()));
         let bytes = read(&self.file)?;
-        let signature = read(Path::new(&OsString::from_iter([self.file.as_os_str(), SUFFIX.as_ref()])))?;
+        let signature = read(&beside(&self.file))?;
         let shown = self.file.display();
         let signed = verify(&[key], &shown.to_string(), &bytes, &String::from_utf8_lossy(&signature))?;
         print(&format!("{shown} is signed: {}\n", signed.comment.escape_debug()))?;

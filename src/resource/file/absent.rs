@@ -1,8 +1,8 @@
 //! Taking a file away: only what we wrote; what stood there before us is put back.
 use super::File;
-use super::content::sha256;
 use crate::error::Result;
 use crate::resource::{Ask, Change, Plan, Remark, Step, kept};
+use crate::system::fingerprint::sha256;
 use crate::system::{Body, FileKind, Stat, System};
 
 impl File {

@@ -3,9 +3,8 @@ use super::File;
 use crate::error::{Error, Result};
 use crate::field::{AbsPath, Mode};
 use crate::resource::{Ask, Change, diff, kept};
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::sha256;
 use crate::system::{Body, Captured, Command, Fetch, FileKind, NewFile, Stat, System, without_login};
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
@@ -186,9 +185,4 @@ impl Draft {
 fn was_secret(path: &AbsPath, ask: &Ask<'_>) -> bool {
     let wrote = ask.claim(&path.0).into_iter().flat_map(|claim| &claim.last);
     wrote.filter(|(field, _)| field.is_empty() || *field == "content").any(|(_, to)| to.contains("(secret"))
-}
-
-/// Returns the SHA-256 of bytes in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

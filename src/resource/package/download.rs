@@ -5,9 +5,8 @@ use crate::field::{PackageName, VersionGlob};
 use crate::resource::Change;
 use crate::system::apt::{Apt, Deb};
 use crate::system::dpkg::Records;
-use crate::system::fingerprint::hex;
+use crate::system::fingerprint::sha256;
 use crate::system::{Fetch, System, state};
-use sha2::{Digest as _, Sha256};
 
 const AT_MOST: u64 = 1 << 30;
 
@@ -75,7 +74,7 @@ impl Download<'_> {
         if fetched.status != 200 {
             return Err(attempt().reason(format!("the server answered {}", fetched.status)));
         }
-        let found = hex(&Sha256::digest(&fetched.body));
+        let found = sha256(&fetched.body);
         if found != self.sha256 {
             let reason = format!("its sha256 is {found}, not {}", self.sha256);
             return Err(attempt().reason(reason).remedy(
