@@ -6,7 +6,7 @@ use crate::support::watched::Watched;
 use provision::container::driver;
 use provision::engine::Mode;
 use provision::item::{Item, JobItem};
-use provision::resource::{Known, Want};
+use provision::resource::{Known, Want, capacity};
 use provision::system::{Command, System};
 use serde_json::{Value, json};
 use std::fs;
@@ -21,6 +21,7 @@ const TEMPLATE: &str = "/var/lib/vz/template/cache/debian-12-standard_12.7-1_amd
 fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
     let furnish = |lab: &Lab| {
         lab.put(&pct(), "/usr/sbin/pct");
+        lab.sh("ln -s pct /usr/sbin/pvesm");
         lab.put(Path::new(env!("CARGO_BIN_EXE_provision")), "/usr/local/bin/provision");
         let template = std::env::var("TEMPLATE")
             .unwrap_or_else(|_| "/var/cache/provision/templates/debian-12-standard_12.7-1_amd64.tar.zst".to_owned());
@@ -43,6 +44,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
             let mut node = Node::new();
             node.made_and_booted();
             node.a_plan_in_sync_starts_nothing_and_touches_nothing();
+            node.what_is_free_on_a_server_is_asked_of_pvesm();
             node.live_fields_are_live();
             node.what_waits_for_a_restart_waits();
             node.what_somebody_left_pending_is_seen();
@@ -131,6 +133,30 @@ impl Node {
         self.converge(&[], &[]);
         assert_eq!(self.sys.take_runs(), Vec::<String>::new(), "no process at all");
         assert_eq!((conf(), modified()), before);
+    }
+
+    fn what_is_free_on_a_server_is_asked_of_pvesm(&mut self) {
+        const CFG: &str = "/etc/pve/storage.cfg";
+        let usual = fs::read_to_string(CFG).unwrap();
+        let more = "nfs: nas\n\tpath /var/lib/vz\n\tserver nas\n\tcontent rootdir\nlvm: gone\n\tvgname gone\n\tcontent rootdir\n";
+        fs::write(CFG, usual.clone() + more).unwrap();
+        let on = |id: u32, storage: &str| {
+            let asked =
+                json!({ "id": id, "hostname": "new", "template": TEMPLATE, "disk": "4GiB", "storage": storage });
+            Item::receive(job("container", asked)).unwrap()
+        };
+        self.sys.take_runs();
+        let all = capacity([on(310, "nas"), on(311, "gone")].iter(), driver(&self.sys).unwrap(), &self.sys).unwrap();
+        let asked = "/usr/sbin/pvesm status --content rootdir";
+        assert_eq!(self.sys.take_runs(), [asked]);
+        let [nas, gone] = &all.places[..] else { panic!("{all:?}") };
+        let is = self.sys.free_space(Path::new("/var/lib/vz")).unwrap();
+        assert!(nas.free.is_some_and(|free| free.abs_diff(is) < 1 << 30), "{nas:?}, and {is} are free there");
+        assert_eq!(
+            gone.unknown.as_deref(),
+            Some(format!("reading what `{asked}` says: the storage is inactive").as_str())
+        );
+        fs::write(CFG, usual).unwrap();
     }
 
     fn live_fields_are_live(&mut self) {
