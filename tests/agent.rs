@@ -1,12 +1,13 @@
 //! The pipe into a container: what comes out of one is hostile input.
+use crate::support::place::wait_for;
 use crate::support::recorder::Recorder;
-use provision::agent::{Agent, Job, Launch, serve};
+use provision::agent::{Agent, Job, Launch, lock, serve};
 use provision::engine::Mode;
 use provision::error::Error;
 use provision::event::{Counts, Event, Sink};
 use provision::id::Machine;
 use provision::resource::Known;
-use provision::system::Empty;
+use provision::system::{Command, Empty, Real, System as _};
 use std::collections::BTreeMap;
 
 const MACHINE: Machine = Machine::Container(201);
@@ -111,6 +112,33 @@ fn a_host_that_goes_away_ends_the_agent() {
     let mut answers: Vec<u8> = Vec::new();
     serve(&Empty, &mut std::io::empty(), &mut answers).unwrap();
     assert_eq!(String::from_utf8(answers).unwrap(), "\"ready\"\n");
+}
+
+#[test]
+fn what_a_killed_agent_started_is_waited_for_by_the_next_one_which_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, going) = (place.path().join("run"), place.path().join("going"));
+    let script = format!("touch '{0}'; while [ -e '{0}' ]; do sleep 0.02; done", going.display());
+    let first = Real::new(place.path());
+    let held = lock(&first, &directory, |what| panic!("{what}")).unwrap();
+    let child = std::thread::spawn(move || first.run(&Command::new(["sh", "-c", &script])));
+    wait_for(&going);
+    // A lock goes with the process that holds it; its child stays.
+    drop(held);
+    let mut said = Vec::new();
+    let next = lock(&Real::new(place.path()), &directory, |what| {
+        said.push(what.to_owned());
+        std::fs::remove_file(&going).unwrap();
+        Ok(())
+    });
+    assert!(child.join().unwrap().is_ok_and(|output| output.code == 0));
+    let [said] = &said[..] else { panic!("{said:?}") };
+    assert!(
+        said.starts_with("waits for `sh` (pid ") && said.ends_with(" there), which an earlier run has started"),
+        "{said}"
+    );
+    drop(next.unwrap());
+    drop(lock(&Real::new(place.path()), &directory, |what| panic!("{what}")).unwrap());
 }
 
 #[test]

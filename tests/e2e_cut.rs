@@ -206,7 +206,7 @@ impl Host {
     /// What is in `/run/provision` of the first member is whole, and nothing works there any more.
     #[track_caller]
     fn no_rest(&self) {
-        let rest = "cd /run/provision; ls -A | grep -v -x -e agent.lock -e '[0-9a-f]*' || true
+        let rest = "cd /run/provision; ls -A | grep -v -x -e agent.lock -e agent.children -e '[0-9a-f]*' || true
                     for file in ????????????????????????????????????????????????????????????????; do
                         echo \"$file  $file\" | sha256sum -c --quiet 2>&1 || true
                     done";
@@ -362,6 +362,18 @@ fn what_leads_to_the_agent_may_end_and_the_agent_too(host: &Host) {
     host.other_lane_has("agent");
     // Nobody knows how far it came.
     host.converges_with("agent", 2);
+    // What it has started is at work still: it is not started beside itself.
+    let again = format!(
+        "lxc-attach -n {id} -- sh -c 'kill -KILL $(cat /run/provision/agent.lock)'; wait $provision
+         provision {} >/run/said 2>&1 & provision=$!
+         until grep -q 'waits for `sh` (pid [0-9]* there), which an earlier run has started' /run/said; do
+             kill -0 $provision || {{ cat /run/said; exit 99; }}; sleep 0.05
+         done
+         [ $(lxc-attach -n {id} -- grep -cx orphan /var/tmp/starts) = 1 ] || exit 98",
+        host.apply("orphan")
+    );
+    says(&host.cut_lane("orphan", &again), 0, &[]);
+    host.converges_with("orphan", 2);
 }
 
 fn a_container_that_is_stopped_or_destroyed_ends_its_lane_alone(host: &Host) {

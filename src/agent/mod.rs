@@ -4,7 +4,7 @@ mod lock;
 mod near;
 
 pub use far::{busy, serve};
-pub use lock::lock;
+pub use lock::{DIRECTORY, lock};
 pub use near::{Agent, Launch};
 
 use crate::engine::{Mode, Tally};

@@ -1,9 +1,9 @@
 //! `agent`: the far side, which the host starts inside a container. Not for people.
 use super::Exit;
-use crate::agent::{busy, lock, serve};
+use crate::agent::{DIRECTORY, busy, lock, serve};
 use crate::system::Real;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Works inside a container, on orders from stdin.
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ impl Args {
     /// Runs it.
     pub(super) fn run() -> Result<i32, Exit> {
         let sys = Real::new(PathBuf::from("/var/lib/provision"));
-        let _lock = lock(|what| busy(&mut std::io::stdout(), what))?;
+        let _lock = lock(&sys, Path::new(DIRECTORY), |what| busy(&mut std::io::stdout(), what))?;
         serve(&sys, &mut BufReader::new(std::io::stdin()), &mut std::io::stdout())?;
         Ok(0)
     }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::event::{Event, Sink as _};
 use crate::id::{Id, Machine};
 use crate::system::System as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// As long as making a container takes, and more; what is locked even then is said to wait.
@@ -16,14 +17,15 @@ const PROMPTNESS: Duration = Duration::from_millis(500);
 impl Session {
     /// Waits until nothing is at work any more, and says for what it waits.
     pub(in crate::cli) fn wait_for_others(&self) -> Result<(), Error> {
-        self.wait_for_an_earlier_run()?;
-        self.sys.list_children()?;
+        let list = self.sys.state_dir().join("children");
+        self.wait_for_an_earlier_run(&list)?;
+        self.sys.list_children(&list)?;
         self.wait_for_containers()
     }
 
-    fn wait_for_an_earlier_run(&self) -> Result<(), Error> {
+    fn wait_for_an_earlier_run(&self, list: &Path) -> Result<(), Error> {
         let (begun, mut said) = (self.sys.uptime(), None);
-        while let Some(child) = self.sys.left_at_work()? {
+        while let Some(child) = self.sys.left_at_work(list)? {
             let waited = self.sys.uptime().saturating_sub(begun);
             if self.hub.interrupted() || waited >= PATIENCE {
                 break;

@@ -8,18 +8,17 @@ use rustix::time::{ClockId, clock_gettime};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Ticks of the clock in `/proc/PID/stat` (proc(5)).
 const TICKS: i64 = 100;
 
 impl Real {
-    /// Returns a program that an earlier run has started and that is still at work: its number and its name.
-    pub fn left_at_work(&self) -> Result<Option<(u32, String)>> {
-        let path = self.children_path();
-        let text = match std::fs::read_to_string(&path) {
+    /// Returns a program that is still at work of those in the list of an earlier run: its number and its name.
+    pub fn left_at_work(&self, list: &Path) -> Result<Option<(u32, String)>> {
+        let text = match std::fs::read_to_string(list) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            read => read.attempt(|| format!("reading `{}`", path.display()))?,
+            read => read.attempt(|| format!("reading `{}`", list.display()))?,
         };
         let Some((boot, children)) = text.split_once('\n') else { return Ok(None) };
         if boot != self.boot() {
@@ -29,10 +28,9 @@ impl Real {
     }
 
     /// Begins the list anew: from here on, what is started is in it.
-    pub fn list_children(&self) -> Result<()> {
-        let path = self.children_path();
-        let attempt = || format!("writing `{}`", path.display());
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).attempt(attempt)?;
+    pub fn list_children(&self, list: &Path) -> Result<()> {
+        let attempt = || format!("writing `{}`", list.display());
+        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(list).attempt(attempt)?;
         file.set_len(0).and_then(|()| file.rewind()).attempt(attempt)?;
         file.write_all(format!("{}\n", self.boot()).as_bytes()).attempt(attempt)?;
         drop(self.children.set(file));
@@ -42,10 +40,6 @@ impl Real {
     /// Returns the list, for a program that is about to be started.
     pub(super) fn children(&self) -> std::io::Result<Option<File>> {
         self.children.get().map(File::try_clone).transpose()
-    }
-
-    fn children_path(&self) -> PathBuf {
-        self.state_dir.join("children")
     }
 
     fn boot(&self) -> String {
@@ -96,23 +90,23 @@ mod tests {
     #[test]
     fn what_a_run_has_started_is_known_to_the_next_one_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Real::new(dir.path());
-        assert_eq!(first.left_at_work().unwrap(), None);
-        first.list_children().unwrap();
+        let (first, list) = (Real::new(dir.path()), dir.path().join("children"));
+        assert_eq!(first.left_at_work(&list).unwrap(), None);
+        first.list_children(&list).unwrap();
         let going = std::thread::spawn(move || first.run(&Command::new(["sleep", "1"])));
         let next = Real::new(dir.path());
         let left = loop {
             // For an instant it is not itself yet.
-            match next.left_at_work().unwrap() {
+            match next.left_at_work(&list).unwrap() {
                 Some(left) if left.1 == "sleep" => break left.1,
                 _ => {}
             }
         };
         going.join().unwrap().unwrap();
         assert_eq!(left, "sleep");
-        assert_eq!(next.left_at_work().unwrap(), None);
-        next.list_children().unwrap();
-        assert_eq!(std::fs::read_to_string(dir.path().join("children")).unwrap(), format!("{}\n", next.boot()));
+        assert_eq!(next.left_at_work(&list).unwrap(), None);
+        next.list_children(&list).unwrap();
+        assert_eq!(std::fs::read_to_string(&list).unwrap(), format!("{}\n", next.boot()));
     }
 
     #[test]
@@ -123,7 +117,7 @@ mod tests {
         let begun = begun(&std::fs::read_to_string("/proc/self/stat").unwrap()).unwrap().1;
         let known = |text: String| {
             std::fs::write(&list, text).unwrap();
-            real.left_at_work().unwrap().map(|(pid, _)| pid)
+            real.left_at_work(&list).unwrap().map(|(pid, _)| pid)
         };
         assert_eq!(known(format!("{}\n{itself} {begun}\n", real.boot())), Some(itself));
         assert_eq!(known(format!("{}\n{itself} {}\n", real.boot(), begun - 1)), None);
