@@ -2,6 +2,7 @@
 //! end-to-end binary: `all` wants a template, a free id and a free bridge name, and leaves nothing behind.
 mod bench;
 mod fields;
+mod hand;
 mod life;
 
 use bench::Bench;
@@ -33,6 +34,7 @@ pub fn all(lab: &Lab<'_>, say: &dyn Fn(&str)) -> Done {
         ("a stopped one is started, one that should not run is stopped", life::start_and_stop),
         ("a mount that was taken away comes back", fields::mounts_come_back),
         ("what only a new container can have waits for a word", life::replace_waits),
+        ("one that lxc-create made is imported, adopted and left as it is", hand::one_of_lxc_create_is_imported),
         ("a foreign one is not touched before it is adopted", life::adoption),
         ("it goes with its data only when that is named", life::destruction),
     ];
