@@ -51,6 +51,30 @@ fn ids(lab: &Lab, arguments: &[&str], event: &str) -> Vec<String> {
     named.map(|line| line["id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+fn a_user_that_is_renamed_and_keeps_its_uid_waits_for_its_predecessor(lab: &Lab) {
+    let named = |name: &str| {
+        let owned = format!("[[file]]\npath = \"/etc/of\"\ncontent = \"of\\n\"\nowner = \"{name}\"\n");
+        lab.write("/srv/inside.toml", &format!("{KEPT}[[user]]\nname = \"{name}\"\nuid = 1500\n{owned}"));
+    };
+    named("old");
+    assert_eq!(run(lab, &["apply", "--yes"]).code, 0);
+    named("new");
+    let waits = run(lab, &["plan"]);
+    assert!(
+        waits.stdout.contains("is still that of 301/user:old, which this recipe made and no longer has"),
+        "{}",
+        waits.stdout
+    );
+    assert_eq!(run(lab, &["apply", "--yes", "--prune"]).code, 3);
+    assert_eq!(run(lab, &["apply", "--yes"]).code, 0);
+    for id in [301, 302] {
+        lab.inside(id, "! id old; test $(stat -c %U /etc/of) = new; test $(id -u new) = 1500");
+    }
+    lab.write("/srv/inside.toml", KEPT);
+    assert_eq!(run(lab, &["apply", "--yes", "--prune"]).code, 0);
+    assert!(ids(lab, &["plan"], "orphan").is_empty());
+}
+
 #[test]
 fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_own_word_alone() {
     let lab = Lab::up(&["lxc", "uidmap", "zstd"]);
@@ -87,6 +111,8 @@ fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_o
         lab.inside(id, "! systemctl cat hello.service; ! id lilly; test ! -e /home/lilly/hello; cat /etc/kept");
     }
     assert!(ids(&lab, &["plan"], "orphan").is_empty());
+
+    a_user_that_is_renamed_and_keeps_its_uid_waits_for_its_predecessor(&lab);
 
     // One that does not run can't be looked at, and is not forgotten.
     lab.write("/srv/inside.toml", "");
