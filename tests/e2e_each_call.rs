@@ -47,6 +47,9 @@ owner = 1234
 mode  = "0600"
 "#;
 
+/// The same recipe, of which nothing is left.
+const REST: &str = "name = \"files\"\n";
+
 /// Makes the world before, in which another has left things at some of the paths.
 const THEIRS: &str = "
 rm -rf /srv/t /var/lib/provision
@@ -211,7 +214,8 @@ fn what_is_killed_at_any_call_and_run_again_is_as_if_nothing_had_been() {
         },
         || {
             let every = std::env::var("CASE").is_ok_and(|case| case == "every");
-            for (name, text) in [("files", FILES), ("local", LOCAL), ("host", HOST), ("inside", INSIDE)] {
+            for (name, text) in [("files", FILES), ("rest", REST), ("local", LOCAL), ("host", HOST), ("inside", INSIDE)]
+            {
                 fs::write(format!("/srv/{name}.toml"), text).unwrap();
             }
             sh(SUPPLIES).unwrap();
@@ -229,9 +233,14 @@ fn paths_of_others(every: bool) -> Sweep {
     let apply = "apply --yes /srv/files.toml";
     sweep.over(&Turn { what: "files of others: the apply", before: THEIRS, run: apply });
     let before = format!("{THEIRS}\nprovision {apply}");
-    sweep.over(&Turn { what: "files of others: the destroy", before: &before, run: "destroy --yes /srv/files.toml" });
-    let back = sh("cd /srv/t; cat theirs; readlink theirs-link; stat -c '%a %u:%g' theirs; ls -A").unwrap();
-    assert_eq!(back, "theirstheirs\n2640 7:8\nmetadata\ntheirs\ntheirs-link\nthere\n");
+    for (what, run) in [
+        ("files of others: the destroy", "destroy --yes /srv/files.toml"),
+        ("files of others: the prune", "apply --prune --yes /srv/rest.toml"),
+    ] {
+        sweep.over(&Turn { what, before: &before, run });
+        let back = sh("cd /srv/t; cat theirs; readlink theirs-link; stat -c '%a %u:%g' theirs; ls -A").unwrap();
+        assert_eq!(back, "theirstheirs\n2640 7:8\nmetadata\ntheirs\ntheirs-link\nthere\n", "{what}");
+    }
     sh("rm -rf /srv/t /var/lib/provision").unwrap();
     sweep
 }
