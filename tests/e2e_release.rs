@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const DATE: &str = "1700000000";
+/// With which tests/run has built.
+const URL: &str = "https://example.org/provision";
 
 /// A copy of this checkout below a directory of another name, and a home of cargo's of another name.
 struct Elsewhere(tempfile::TempDir);
@@ -46,11 +48,10 @@ impl Elsewhere {
     }
 
     fn release(&self, arguments: &str) -> Output {
-        let always = "--machines x86_64 --libc gnu --manual \"$PLACE/manual\" --output \"$PLACE/dist\" --key \"$PLACE/key\" --url https://example.org/provision";
-        self.run(
-            &self.path("a checkout"),
-            &format!("umask 027; CARGO_HOME=$PLACE/cargo TZ=Asia/Tokyo packaging/release.sh {always} {arguments}"),
-        )
+        let options =
+            "--machines x86_64 --libc gnu --manual \"$PLACE/manual\" --output \"$PLACE/dist\" --key \"$PLACE/key\"";
+        let release = format!("packaging/release.sh {options} --url {URL} {arguments}");
+        self.run(&self.path("a checkout"), &format!("umask 027; CARGO_HOME=$PLACE/cargo TZ=Asia/Tokyo {release}"))
     }
 }
 
@@ -67,7 +68,6 @@ fn names(directory: &Path) -> BTreeSet<String> {
 fn a_release_made_elsewhere_has_the_same_bytes_and_is_whole_or_not_there() {
     let elsewhere = Elsewhere::new();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    elsewhere.sh(here, "packaging/build.sh x86_64-unknown-linux-gnu");
     elsewhere
         .sh(here, &format!("packaging/deb.sh x86_64 '{}' \"$PLACE/manual\" \"$PLACE/here.deb\"", binary().display()));
 
@@ -83,7 +83,11 @@ fn a_release_made_elsewhere_has_the_same_bytes_and_is_whole_or_not_there() {
     let all = [&bare, &deb, "SHA256SUMS", "SHA256SUMS.minisig", "bootstrap.sh"].map(str::to_owned);
     assert_eq!(names(&release), BTreeSet::from(all));
     assert_eq!(fs::read_to_string(elsewhere.path("dist/latest")).expect("readable"), format!("{VERSION}\n"));
-    assert!(fs::read(release.join(bare)).unwrap() == fs::read(binary()).unwrap(), "the binary built elsewhere differs");
+    let binaries_are_same = fs::read(release.join(bare)).unwrap() == fs::read(binary()).unwrap();
+    assert!(
+        binaries_are_same,
+        "it differs from what `PROVISION_RELEASE_URL={URL} packaging/build.sh` should have made here"
+    );
     assert!(
         fs::read(release.join(deb)).unwrap() == fs::read(elsewhere.path("here.deb")).unwrap(),
         "the package made elsewhere differs"
