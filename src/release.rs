@@ -6,7 +6,7 @@ pub use version::Version;
 use crate::error::{Attempt as _, Error, Result};
 use crate::signature::{self, Key};
 use crate::system::fingerprint::sha256;
-use crate::system::{Command, Fetch, NewFile, System};
+use crate::system::{Command, Fetch, NewFile, System, download};
 use std::path::Path;
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ impl Source {
     fn get(&self, sys: &dyn System, name: &str, limit: u64) -> Result<(String, Vec<u8>)> {
         let url = format!("{}/{name}", self.url);
         let request = Fetch { url: &url, timeout: PATIENCE, limit, whole: true, follow: true };
-        let fetched = sys.fetch(&request)?;
+        let fetched = download(sys, &request)?;
         if fetched.status != 200 {
             let error = Error::new(format!("downloading `{url}`"));
             let error = error.reason(format!("the server answered {}", fetched.status));

@@ -306,6 +306,15 @@ fn a_download_that_fails_in_passing_is_tried_again() {
 }
 
 #[test]
+fn the_signature_of_the_bundle_before_goes_with_it() {
+    let place = place();
+    bundle(&place, &["--sign", "k.key"]);
+    assert!(place.root().join("web.tar.minisig").exists());
+    bundle(&place, &[]);
+    assert!(!place.root().join("web.tar.minisig").exists());
+}
+
+#[test]
 fn a_bundle_overwrites_nothing_else_and_is_signed_by_a_key_alone() {
     let place = place();
     fs::write(place.root().join("web.tar"), "mine\n").unwrap();

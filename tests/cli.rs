@@ -127,6 +127,20 @@ fn a_gate_that_no_recipe_has_is_not_passed_and_the_one_that_was_meant_is_named()
 }
 
 #[test]
+fn a_gate_that_asks_for_itself_takes_nobodys_word() {
+    let place = Place::new(
+        "name = \"web\"\n[[gate]]\nname = \"key\"\ninstructions = \"put it there\"\n\
+         done-when = [\"test\", \"-e\", \"ROOT/key\"]\n",
+    );
+    assert_eq!(place.run(&["plan", "web.toml"]).code, 3);
+    let ran = place.run(&["ack", "gate:key"]);
+    let says = "error: acknowledging host/gate:key\n  it asks for itself whether that was done, by its `done-when`\n\
+                Do what it says; `provision plan RECIPE` shows whether it is passed.\n";
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", says));
+    assert!(!place.root().join("state").exists(), "nothing is written");
+}
+
+#[test]
 fn a_second_run_says_who_holds_the_lock_and_exits_5() {
     let place = Place::new(
         "name = \"web\"\n[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; sleep 2\"]\nonce = true\n",

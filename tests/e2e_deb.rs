@@ -85,7 +85,12 @@ fn a_package_is_installed_upgraded_and_purged_and_the_state_alone_is_left() {
     assert_eq!(last("member.toml"), "# mine\n");
     assert_eq!(last("eidolons.toml"), "# of the next version\n");
 
-    dpkg(&lab, "-r provision");
+    lab.sh("provision schedule /run/try.toml --every 30m");
+    lab.write("/run/another.toml", "name = \"another\"\n");
+    lab.sh("cp /usr/bin/provision /usr/local/bin/copy; copy schedule /run/another.toml --every 30m");
+    let said = dpkg(&lab, "-r provision");
+    assert!(said.contains("try is not scheduled any more") && !said.contains("another"), "{said}");
+    assert!(lab.sh("copy schedule; copy schedule --off; rm /usr/local/bin/copy").starts_with("another "));
     assert_eq!(last("member.toml"), "# mine\n");
     lab.sh("! command -v provision");
     let said = dpkg(&lab, "-P provision");

@@ -54,6 +54,17 @@ fn it_updates_itself_to_the_latest_or_to_the_version_that_is_asked_for() {
 }
 
 #[test]
+fn a_server_that_is_busy_for_a_moment_is_asked_again() {
+    let site = Site::new();
+    with_the_key_of(&site);
+    site.publish(VERSION, &program(VERSION));
+    let binary = site.https.page(BINARY);
+    site.https.put(BINARY, Answer::Busy(binary));
+    assert_eq!(run(&site, &["self", "update"]).code, 0);
+    assert_eq!(fs::read(site.target()).unwrap(), program(VERSION));
+}
+
+#[test]
 fn it_says_that_it_is_the_latest_and_never_becomes_older() {
     let site = Site::new();
     let built = with_the_key_of(&site);
@@ -157,24 +168,6 @@ fn what_the_package_system_installed_is_left_to_it() {
     }
 }
 
-/// Runs the program on a machine on which nothing is scheduled, so that no schedule of this one ends.
-fn unscheduled(site: &Site, arguments: &[&str]) -> Command {
-    let itself = command(site, arguments);
-    let script = "[ ! -d /etc/systemd/system ] || mount -t tmpfs none /etc/systemd/system; exec \"$@\"";
-    let mut apart = Command::new("unshare");
-    apart.args(["--mount", "sh", "-ec", script, "sh"]).arg(itself.get_program()).args(itself.get_args());
-    for (name, value) in itself.get_envs() {
-        match value {
-            Some(value) => apart.env(name, value),
-            None => apart.env_remove(name),
-        };
-    }
-    if let Some(directory) = itself.get_current_dir() {
-        apart.current_dir(directory);
-    }
-    apart
-}
-
 #[test]
 fn it_uninstalls_itself_and_says_what_it_leaves() {
     let site = Site::new();
@@ -183,15 +176,15 @@ fn it_uninstalls_itself_and_says_what_it_leaves() {
         format!("name = \"web\"\n[[file]]\npath = \"{}\"\ncontent = \"hello\\n\"\n", site.path("home/motd").display());
     fs::write(site.path("home/web.toml"), recipe).unwrap();
     assert_eq!(run(&site, &["apply", "web.toml", "--yes"]).code, 0);
-    let unasked = Ran::of(&unscheduled(&site, &["self", "uninstall"]).output().unwrap(), site.root());
+    let unasked = run(&site, &["self", "uninstall"]);
     assert_eq!(unasked.code, 2);
     assert!(unasked.stderr.contains("nobody can be asked"), "{unasked:?}");
     let lock = Lock::take(&site.path("state"), "apply web.toml", SystemTime::now()).unwrap();
-    assert_eq!(Ran::of(&unscheduled(&site, &["self", "uninstall", "--yes"]).output().unwrap(), site.root()).code, 5);
+    assert_eq!(run(&site, &["self", "uninstall", "--yes"]).code, 5);
     drop(lock);
     assert_eq!(site.left(), ["provision"]);
     let before = names(&site.path("state"));
-    let ran = Ran::of(&unscheduled(&site, &["self", "uninstall", "--yes"]).output().unwrap(), site.root());
+    let ran = run(&site, &["self", "uninstall", "--yes"]);
     let settings = if Path::new("/etc/provision").exists() { "leaves /etc/provision\n" } else { "" };
     let says = format!(
         "takes away ROOT/target/provision\n\
@@ -210,7 +203,7 @@ fn it_asks_before_it_uninstalls_itself() {
     let site = Site::new();
     with_the_key_of(&site);
     for (answer, left) in [("n\n", vec!["provision"]), ("y\n", vec![])] {
-        let mut pty = Pty::start(&unscheduled(&site, &["self", "uninstall"]), 200, 24, On::Both);
+        let mut pty = Pty::start(&command(&site, &["self", "uninstall"]), 200, 24, On::Both);
         pty.until(|screen| screen.contents().contains("uninstall provision? [y/N]"));
         pty.types(answer);
         assert_eq!(pty.end().0, 0);

@@ -57,6 +57,9 @@ fn what_is_scheduled_is_listed_and_ended() {
     let said: Vec<(&str, &str)> = listed.iter().map(|one| (one.recipe.as_str(), one.when.as_str())).collect();
     assert_eq!(said, [("db", "at daily"), ("web", "every 30m")]);
     assert!(listed.iter().all(|one| one.next.is_some() && one.last.is_none() && one.succeeded), "{listed:?}");
+    let of = |program: &str| schedule::of_program(&machine, Path::new(program)).unwrap();
+    assert_eq!(of("/usr/local/bin/provision"), ["db", "web"]);
+    assert_eq!(of("/usr/local/bin"), [""; 0]);
     assert_eq!(schedule::off(&machine, "db"), Ok(true));
     assert_eq!(schedule::off(&machine, "db"), Ok(false));
     assert_eq!(schedule::off_all(&machine), Ok(vec!["web".to_owned()]));

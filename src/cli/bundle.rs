@@ -46,19 +46,24 @@ impl Args {
             let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             sys.write(path, &NewFile { content, uid, gid, mode: 0o644 }, &|_| Ok(()))
         };
+        // One of what stands there so far does not hold for what comes.
+        let signature = beside(&path);
+        if sys.look(&signature).attempt(|| format!("looking at `{}`", signature.display()))?.is_some() {
+            sys.remove_file(&signature)?;
+        }
         file(&bytes, &path)?;
         if let Some(key) = &key {
             let shown = path.file_name().unwrap_or_default().to_string_lossy();
-            let signature = key.sign(&shown, &bytes);
-            verify(&[key.public("it")?], &shown, &bytes, &signature)?;
-            file(signature.as_bytes(), &beside(&path))?;
+            let text = key.sign(&shown, &bytes);
+            verify(&[key.public("it")?], &shown, &bytes, &text)?;
+            file(text.as_bytes(), &signature)?;
         }
         for note in &gathered.notes {
             warn(note);
         }
         let (sha256, files) = (sha256(&bytes), gathered.bundle.files.keys().collect::<Vec<_>>());
         print(&if global.json {
-            let signature = key.as_ref().map(|_| beside(&path));
+            let signature = key.as_ref().map(|_| &signature);
             let size = bytes.len();
             let said = json!({
                 "v": 1, "file": path, "sha256": sha256, "size": size, "files": files, "signature": signature,

@@ -7,7 +7,7 @@ use crate::error::{Attempt as _, Error, Result};
 use crate::recipe::{self, Address, At, Bundle, Found, MOST, Origin};
 use crate::signature::{trusted, verify};
 use crate::system::fingerprint::sha256;
-use crate::system::{Fetch, Fetched, System, without_login};
+use crate::system::{self, Fetch, Fetched, System, without_login};
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -15,10 +15,6 @@ use std::time::Duration;
 
 /// How long a download may take.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// How often it is tried where the server or the way to it fails,
-const TRIES: usize = 3;
-/// and how long is waited before it is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
 /// A signature is not longer.
 const SIGNATURE: u64 = 4096;
 
@@ -100,20 +96,8 @@ fn get(at: &At, limit: u64, sys: &dyn System) -> Result<Option<Vec<u8>>> {
 fn download(url: &str, limit: u64, sys: &dyn System) -> Result<Option<Vec<u8>>> {
     // One byte more tells that it is too long, which is no reason to try again.
     let request = Fetch { url, timeout: PATIENCE, limit: limit + 1, whole: false, follow: true };
-    let is_passing = |answer: &Result<Fetched>| match answer {
-        Ok(answer) => answer.status >= 500 || answer.status == 429,
-        Err(_) => true,
-    };
-    let mut answer = sys.fetch(&request);
-    for _again in 1..TRIES {
-        if !is_passing(&answer) {
-            break;
-        }
-        sys.sleep(PAUSE);
-        answer = sys.fetch(&request);
-    }
     let unwell = "see whether that server is well and can be reached from here, then run again";
-    let Fetched { status, body } = answer.map_err(|error| error.remedy(unwell))?;
+    let Fetched { status, body } = system::download(sys, &request).map_err(|error| error.remedy(unwell))?;
     let error = |why: String| Error::new(format!("fetching `{}`", without_login(url))).reason(why);
     match status {
         200 if body.len() as u64 > limit => Err(error(format!("it is longer than {limit} bytes"))),

@@ -5,17 +5,26 @@ use super::options::Global;
 use crate::error::{Error, Result};
 use crate::event::{Envelope, Event};
 use crate::id::Id;
+use crate::item::Item;
 use crate::ledger::Ledger;
 use crate::recipe::nearest;
 use crate::system::{NewFile, Real, System, state};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// As ids have it.
+const KIND: &str = "gate";
 const DIRECTORY: &str = "gates";
+/// With this begins the line of a gate for which no person's word is asked.
+const ASKS: &str = "done-when ";
 
 /// Keeps which gates a recipe has, in place of those that it had.
-pub(super) fn keep(recipe: &str, ids: impl Iterator<Item = Id>, run_dir: &Path, sys: &Real) {
-    let lines: Vec<String> = ids.filter(is_gate).map(|id| id.to_string()).collect();
+pub(super) fn keep<'i>(recipe: &str, items: impl Iterator<Item = &'i Item>, run_dir: &Path, sys: &Real) {
+    let gates = items.filter(|item| item.job.kind == KIND).flat_map(|item| {
+        let asks = if item.job.fields.get("done-when").is_some() { ASKS } else { "" };
+        item.ids().into_iter().map(move |id| format!("{asks}{id}"))
+    });
+    let lines: Vec<String> = gates.collect();
     // Who may not write there can't acknowledge anything either.
     drop(try_keep(recipe, &lines.join("\n"), run_dir, sys));
 }
@@ -37,7 +46,12 @@ pub(super) fn are_known(ids: &[Id], global: &Global, sys: &Real) -> Result<(), E
         let error = attempt(other).reason("it is not a gate");
         return Err(Exit::Usage(error.remedy("name a gate, such as host/gate:m365-lilly")));
     }
-    let known = known(global, sys)?;
+    let kept = kept(global, sys);
+    if let Some(asks) = ids.iter().find(|id| kept.get(id) == Some(&true)) {
+        let error = attempt(asks).reason("it asks for itself whether that was done, by its `done-when`");
+        return Err(Exit::Usage(error.remedy("do what it says; `provision plan RECIPE` shows whether it is passed")));
+    }
+    let known = known(kept.into_keys(), global)?;
     let Some(unknown) = ids.iter().find(|id| !known.contains(id)) else { return Ok(()) };
     let texts: Vec<String> = known.iter().map(Id::to_string).collect();
     let near = nearest(&unknown.to_string(), texts.iter().map(String::as_str));
@@ -52,16 +66,24 @@ pub(super) fn are_known(ids: &[Id], global: &Global, sys: &Real) -> Result<(), E
     Err(Exit::Usage(error.remedy(remedy)))
 }
 
-fn known(global: &Global, sys: &Real) -> Result<BTreeSet<Id>> {
+/// Returns the gates of recipes that were planned or applied since the last boot, and whether each asks for itself.
+fn kept(global: &Global, sys: &Real) -> BTreeMap<Id, bool> {
     let directory = global.run_dir.join(DIRECTORY);
-    let kept =
-        sys.list(&directory).unwrap_or_default().into_iter().filter_map(|name| sys.read(&directory.join(name)).ok());
-    let mut known: BTreeSet<Id> = kept
-        .flat_map(|bytes| {
-            let lines = String::from_utf8_lossy(&bytes).into_owned();
-            lines.lines().filter_map(|line| line.parse().ok()).collect::<Vec<Id>>()
-        })
-        .collect();
+    let names = sys.list(&directory).unwrap_or_default();
+    let texts = names.into_iter().filter_map(|name| sys.read(&directory.join(name)).ok());
+    let of_text = |bytes: Vec<u8>| -> Vec<(Id, bool)> {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let of_line = |line: &str| {
+            let id = line.strip_prefix(ASKS);
+            Some((id.unwrap_or(line).parse().ok()?, id.is_some()))
+        };
+        text.lines().filter_map(of_line).collect()
+    };
+    texts.flat_map(of_text).collect()
+}
+
+fn known(kept: impl Iterator<Item = Id>, global: &Global) -> Result<BTreeSet<Id>> {
+    let mut known: BTreeSet<Id> = kept.collect();
     for run in Ledger::history(&global.state_dir)?.runs {
         run.events.iter().for_each(|envelope| of_event(envelope, &mut known));
     }
@@ -80,5 +102,5 @@ fn of_event(envelope: &Envelope, known: &mut BTreeSet<Id>) {
 }
 
 fn is_gate(id: &Id) -> bool {
-    id.kind == "gate"
+    id.kind == KIND
 }

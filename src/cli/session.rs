@@ -128,7 +128,7 @@ impl Session {
         };
         hub.asks(items(&recipe.stages).filter_map(asks).flatten().collect());
         if matches!(purpose.command, "plan" | "apply") {
-            gates::keep(&recipe.name, items(&recipe.stages).flat_map(Item::ids), &global.run_dir, &sys);
+            gates::keep(&recipe.name, items(&recipe.stages), &global.run_dir, &sys);
         }
         let no_containers = containers(&recipe.stages).is_empty() && (prune.is_none() || known(&hub).is_empty());
         let binary = running_binary(&sys, no_containers)?;

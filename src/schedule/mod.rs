@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use text::{MARK, service, timer, when};
+use text::{MARK, runs, service, timer, when};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -167,6 +167,18 @@ pub fn recipes(sys: &dyn System) -> Result<Vec<String>> {
         }
     }
     Ok(recipes)
+}
+
+/// Returns those that a program applies.
+pub fn of_program(sys: &dyn System, program: &Path) -> Result<Vec<String>> {
+    let (program, mut applied) = (program.display().to_string(), Vec::new());
+    for recipe in recipes(sys)? {
+        let [service, _] = units(&recipe);
+        if read(sys, &Path::new(UNIT_DIRECTORY).join(service))?.is_some_and(|text| runs(&text, &program)) {
+            applied.push(recipe);
+        }
+    }
+    Ok(applied)
 }
 
 /// Returns the names of a recipe's service and timer.

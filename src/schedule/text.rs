@@ -71,6 +71,12 @@ WantedBy=timers.target
     )
 }
 
+/// Returns whether a program is what a service starts.
+pub(super) fn runs(service: &str, program: &str) -> bool {
+    let start = format!("ExecStart={} ", quoted(program));
+    service.lines().any(|line| line.starts_with(&start))
+}
+
 /// Returns when a timer says that it elapses.
 pub(super) fn when(timer: &str) -> String {
     let value = |key: &str| timer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));

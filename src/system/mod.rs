@@ -1,6 +1,7 @@
 //! `System`: everything that resources and the engine may do to a machine. The real one is `Real`; tests bring a fake.
 pub mod apt;
 mod command;
+mod download;
 pub mod dpkg;
 mod empty;
 pub mod exports;
@@ -22,6 +23,7 @@ pub mod systemctl;
 pub mod unit_file;
 
 pub use command::{Command, Output};
+pub use download::download;
 pub use empty::Empty;
 pub use facts::Facts;
 pub use names::pin_name_service;

@@ -38,7 +38,8 @@ impl Args {
         let lock = || Lock::take(state, "self uninstall", SystemTime::now());
         let _lock = if is_there(state)? { Some(lock()?) } else { None };
         let mut text = format!("takes away {}\n", path.display());
-        for recipe in schedule::recipes(&sys)? {
+        let scheduled = schedule::of_program(&sys, &path)?;
+        for recipe in &scheduled {
             let _ = writeln!(text, "ends the schedule of `{recipe}`");
         }
         if is_there(state)? {
@@ -58,7 +59,7 @@ impl Args {
             print("nothing was changed\n")?;
             return Ok(0);
         }
-        schedule::off_all(&sys)?;
+        scheduled.iter().try_for_each(|recipe| schedule::off(&sys, recipe).map(drop))?;
         sys.remove_file(&path)?;
         print("provision is uninstalled\n")?;
         Ok(0)
