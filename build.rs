@@ -1,5 +1,4 @@
 //! Says how the release binary is linked: without tables for unwinding, since it ends where it panics (Cargo.toml).
-#![expect(clippy::print_stdout, reason = "that is how cargo is told")]
 #![expect(clippy::disallowed_methods, reason = "that is how cargo tells")]
 
 fn main() {
