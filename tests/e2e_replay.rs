@@ -139,7 +139,11 @@ fn again(call: &Call) -> Call {
         let text = |path: &str| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
         (status.code().unwrap_or(-1), text(stdout), text(stderr))
     };
-    let (code, stdout, stderr) = run(&call.command);
+    // One that was killed while it unpacked is killed then, however long it takes to come so far.
+    let unpacks = "for try in $(seq 600); do grep -q ^extracting /run/stdout && break; sleep 0.1; done; kill -";
+    let is_killed = call.command.contains("pct create");
+    let command = if is_killed { call.command.replace("kill -", unpacks) } else { call.command.clone() };
+    let (code, stdout, stderr) = run(&command);
     let asked = call.asked.clone();
     let answer = asked.as_ref().map(|asked| run(&format!("exec 2>&1; {asked}")).1).unwrap_or_default();
     Call { name: call.name.clone(), command: call.command.clone(), code, stdout, stderr, asked, answer }
