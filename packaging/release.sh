@@ -122,7 +122,7 @@ find_toolchains() {
 		if ! find_toolchain "$machine"; then
 			say "no compiler here builds for $machine: \`rustup target add $machine-unknown-linux-musl\`, or what packaging/README.md has"
 			able=0
-		elif [[ $machine != "$(uname -m)" ]] && ! command -v "$machine-linux-gnu-gcc" "qemu-$machine-static" >/dev/null; then
+		elif [[ $machine != "$(uname -m)" ]] && ! { command -v "$machine-linux-gnu-gcc" && emulator "$machine"; } >/dev/null; then
 			say "to link and to run what is built for $machine: \`apt-get install gcc-${machine//_/-}-linux-gnu qemu-user-static\`"
 			able=0
 		fi
@@ -131,17 +131,21 @@ find_toolchains() {
 }
 
 find_toolchain() {
-	local libc rustc library
+	local libc rustc
 	for libc in "${libcs[@]}"; do
 		for rustc in "${compilers[@]}"; do
-			library=$("$rustc" --print target-libdir --target "$1-unknown-linux-$libc" 2>/dev/null) || continue
-			compgen -G "$library/libstd-*.rlib" >/dev/null || continue
+			RUSTC=$rustc packaging/build.sh --check "$1-unknown-linux-$libc" 2>/dev/null || continue
 			target[$1]=$1-unknown-linux-$libc
 			compiler[$1]=$rustc
 			return
 		done
 	done
 	return 1
+}
+
+# emulator MACHINE: what runs its programs here. Debian 13 calls it otherwise.
+emulator() {
+	command -v "qemu-$1-static" || command -v "qemu-$1"
 }
 
 make_manual() {
@@ -171,7 +175,7 @@ make_for() {
 # try MACHINE BINARY: it runs, here or in an emulator, and does something: a recipe, twice.
 try() {
 	local run=("$2") place=$new/try said
-	[[ $1 = "$(uname -m)" ]] || run=("qemu-$1-static" "$2")
+	[[ $1 = "$(uname -m)" ]] || run=("$(emulator "$1")" "$2")
 	said=$("${run[@]}" --version)
 	[[ $said = "provision $version" ]] || fail "$2 says \`$said\`, not \`provision $version\`"
 	mkdir "$place"
