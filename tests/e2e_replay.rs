@@ -74,7 +74,7 @@ fn what_was_recorded_on_a_real_node_is_what_the_stand_in_does() {
             for call in calls(&fs::read_to_string(&file).unwrap()) {
                 let is = again(&call);
                 if call.name.is_empty() {
-                    assert_eq!(is.code, 0, "{}\n{}{}", call.command, is.stdout, is.stderr);
+                    assert_eq!(is.code, 0, "{}\n{}{}\n{}", call.command, is.stdout, is.stderr, wrong.concat());
                     continue;
                 }
                 made += 1;
@@ -128,8 +128,9 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 /// Makes a call again, in root's home, and asks afterwards what was asked then.
 fn again(call: &Call) -> Call {
     let run = |script: &str| {
-        let mut command = Command::new("bash");
-        command.args(["-c", script]).current_dir("/root").stdin(Stdio::null());
+        // Whoever runs the tests with nohup(1) has every program ignore SIGHUP.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "bash", "-c", script]).current_dir("/root").stdin(Stdio::null());
         command.env_clear().envs([("HOME", "/root"), ("USER", "root"), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")]);
         command.envs([("LOGNAME", "root"), ("TERM", "linux"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]);
         // Files: what a call leaves running would keep a pipe open.
