@@ -50,12 +50,12 @@ is_complete() {
 unpack() {
 	package=$1 at=$2 expected=$3 directory=$4
 	if [ -z "$expected" ]; then
-		expected=$(curl -fsSL --retry 3 "$registry/$package/$at" | grep -o '"integrity": *"sha512-[^"]*"' | head -n 1 |
+		expected=$(curl -fsSL --retry 5 "$registry/$package/$at" | grep -o '"integrity": *"sha512-[^"]*"' | head -n 1 |
 			cut -d '"' -f 4)
 		[ -n "$expected" ] || fail "$registry has no $package $at"
 	fi
 	mkdir "$directory"
-	curl -fsSL --retry 3 -o "$directory.tgz" "$registry/$package/-/$package-$at.tgz"
+	curl -fsSL --retry 5 -o "$directory.tgz" "$registry/$package/-/$package-$at.tgz"
 	actual=sha512-$(openssl dgst -sha512 -binary "$directory.tgz" | base64 -w 0)
 	[ "$actual" = "$expected" ] || fail "$package $at is not what was expected: $actual instead of $expected"
 	tar --extract --gzip --no-same-owner --strip-components=1 --directory "$directory" --file "$directory.tgz"
