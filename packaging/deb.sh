@@ -57,6 +57,10 @@ put_manual() {
 	put 0644 "$1/completions/provision.bash" usr/share/bash-completion/completions/provision
 	put 0644 "$1/completions/_provision" usr/share/zsh/vendor-completions/_provision
 	put 0644 "$1/completions/provision.fish" usr/share/fish/vendor_completions.d/provision.fish
+	local unit
+	for unit in provision@.service provision@.timer; do
+		put 0644 "$1/units/$unit" "usr/lib/systemd/system/$unit"
+	done
 	put 0644 "$1/recipe.schema.json" usr/share/provision/recipe.schema.json
 }
 

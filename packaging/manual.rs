@@ -1,7 +1,7 @@
 //! `cargo run --example manual -- DIR`: writes what a package has besides the binary, from the same source as `--help`.
 //!
 //! Into DIR: `man/*.1`, a page for `provision` and one for each of its commands; `completions/` for bash, zsh and fish;
-//! `recipe.schema.json`.
+//! `units/`, for systemd; `recipe.schema.json`.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -41,6 +41,8 @@ pub(crate) fn write(directory: &Path) -> Result<()> {
     let mut command = provision::cli::command().disable_help_subcommand(true);
     command.build();
     pages(&command, &directory.join("man"))?;
+    let units = provision::schedule::templates();
+    units.iter().try_for_each(|(name, text)| file(&directory.join("units").join(name), text.as_bytes()))?;
     OTHERS.iter().try_for_each(|(name, text)| file(&directory.join(name), text.as_bytes()))
 }
 

@@ -85,6 +85,12 @@ fn a_package_is_installed_upgraded_and_purged_and_the_state_alone_is_left() {
     assert_eq!(last("member.toml"), "# mine\n");
     assert_eq!(last("eidolons.toml"), "# of the next version\n");
 
+    // The package's own units, of a recipe in its directory.
+    lab.sh(
+        "cp /run/try.toml /etc/provision/recipes/try.toml; rm /srv/tried; systemctl enable --now provision@try.timer",
+    );
+    lab.sh("systemctl start provision@try; test -e /srv/tried; systemctl is-active provision@try.timer");
+    lab.sh("rm /etc/provision/recipes/try.toml");
     lab.sh("provision schedule /run/try.toml --every 30m");
     lab.write("/run/another.toml", "name = \"another\"\n");
     lab.sh("cp /usr/bin/provision /usr/local/bin/copy; copy schedule /run/another.toml --every 30m");
@@ -95,7 +101,7 @@ fn a_package_is_installed_upgraded_and_purged_and_the_state_alone_is_left() {
     lab.sh("! command -v provision");
     let said = dpkg(&lab, "-P provision");
     assert!(said.contains("/var/lib/provision is left"), "{said}");
-    lab.sh("rm /srv/tried");
+    lab.sh("rm /srv/tried; ! systemctl is-active provision@try.timer");
     assert_eq!(without(&lab.sh(FILES), "/var/lib/provision"), before);
     lab.sh("test -s /var/lib/provision/ledger.jsonl");
 

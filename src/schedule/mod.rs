@@ -59,6 +59,11 @@ pub struct Scheduled {
     pub succeeded: bool,
 }
 
+/// Returns the names and the texts of the units that a package brings, for those who enable them by hand.
+pub fn templates() -> [(&'static str, String); 2] {
+    text::templates()
+}
+
 /// Schedules a recipe; false where all is so already.
 pub fn set(sys: &dyn System, schedule: &Schedule) -> Result<bool> {
     let attempt = || format!("scheduling `{}`", schedule.recipe);

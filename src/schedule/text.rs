@@ -11,10 +11,26 @@ const AFTER_BOOT: Duration = Duration::from_mins(2);
 /// By how much a run is late at most, so that not all machines begin at once.
 const DELAY: Duration = Duration::from_mins(5);
 
+/// Returns the units that a package brings: of every recipe in its directory, by name.
+pub(super) fn templates() -> [(&'static str, String); 2] {
+    let head = "# `systemctl enable --now provision@RECIPE.timer` applies a recipe of /etc/provision/recipes again and again;\n\
+                # `provision schedule` says when, and with which variables.";
+    let command = "/usr/bin/provision apply %i --yes --wait 10m";
+    let when = When::Every(Duration::from_mins(30));
+    [("provision@.service", service_of(head, "%i", command)), ("provision@.timer", timer_of(head, "%i", &when))]
+}
+
 pub(super) fn service(schedule: &Schedule) -> String {
-    let (recipe, command) = (&schedule.recipe, line(&schedule.argv));
+    service_of(&head(&schedule.recipe), &schedule.recipe, &line(&schedule.argv))
+}
+
+fn head(recipe: &str) -> String {
+    format!("{MARK}; `provision schedule {recipe} --off` takes it away.")
+}
+
+fn service_of(head: &str, recipe: &str, command: &str) -> String {
     format!(
-        "{MARK}; `provision schedule {recipe} --off` takes it away.
+        "{head}
 #
 # No sandbox: what a run starts, such as a container or a package's daemon, would inherit it (NoNewPrivileges=, filters of
 # system calls, Nice=, limits) and differ from what a person starts, and what it mounts would be mounted for it alone
@@ -45,7 +61,10 @@ IOWeight=20
 }
 
 pub(super) fn timer(schedule: &Schedule) -> String {
-    let (recipe, when) = (&schedule.recipe, &schedule.when);
+    timer_of(&head(&schedule.recipe), &schedule.recipe, &schedule.when)
+}
+
+fn timer_of(head: &str, recipe: &str, when: &When) -> String {
     let times = match when {
         When::Every(every) => {
             let (boot, delay) = (AFTER_BOOT.min(*every), DELAY.min(*every / 10));
@@ -58,7 +77,7 @@ pub(super) fn timer(schedule: &Schedule) -> String {
         }
     };
     format!(
-        "{MARK}; `provision schedule {recipe} --off` takes it away.
+        "{head}
 [Unit]
 Description=provision: applies recipe {recipe} again
 
@@ -141,6 +160,14 @@ mod tests {
         ] {
             assert_eq!(quoted(word), expected);
         }
+    }
+
+    #[test]
+    fn what_a_package_brings_is_of_any_recipe_and_not_taken_for_one_that_is_scheduled() {
+        let [(_, service), (_, timer)] = templates();
+        assert!(service.contains("\nExecStart=/usr/bin/provision apply %i --yes --wait 10m\n"), "{service}");
+        assert!(timer.contains("\nOnUnitActiveSec=30m\n") && timer.contains("recipe %i again"), "{timer}");
+        assert!(!service.contains(MARK) && !timer.contains(MARK));
     }
 
     #[test]
