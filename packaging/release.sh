@@ -174,8 +174,10 @@ make_for() {
 
 # try MACHINE BINARY: it runs, here or in an emulator, and does something: a recipe, twice.
 try() {
-	local run=("$2") place=$new/try said
-	[[ $1 = "$(uname -m)" ]] || run=("$(emulator "$1")" "$2")
+	local run=("$2") place=$new/try said hint=''
+	if [[ $1 != "$(uname -m)" ]]; then
+		run=("$(emulator "$1")" "$2") hint='; the emulator has to be qemu 9.2 or later'
+	fi
 	said=$("${run[@]}" --version)
 	[[ $said = "provision $version" ]] || fail "$2 says \`$said\`, not \`provision $version\`"
 	mkdir "$place"
@@ -192,7 +194,7 @@ try() {
 		creates = "$place/made/ran"
 	RECIPE
 	run+=(--state-dir "$place/state" apply --yes "$place/try.toml")
-	said=$("${run[@]}" 2>&1) || fail "\`${run[*]}\` failed: $said"
+	said=$("${run[@]}" 2>&1) || fail "\`${run[*]}\` failed: $said$hint"
 	[[ $said = *"applied: 3 changed"* && $(cat "$place"/made/*) = $'42\nran' ]] || fail "\`${run[*]}\` did not do what the recipe says: $said"
 	said=$("${run[@]}" 2>&1) || fail "\`${run[*]}\` failed a second time: $said"
 	[[ $said = *"applied: 0 changed, 3 in sync"* ]] || fail "\`${run[*]}\` changed something a second time: $said"
