@@ -1,8 +1,11 @@
 //! The container kind through the driver of Proxmox, on a stand-in for `pct` that runs real containers (tests/support/pct).
+mod fields;
+
 use crate::lab::{Lab, on_a_furnished_machine, pct};
 use crate::support::contract::{apply, run};
 use crate::support::item::job;
 use crate::support::watched::Watched;
+use fields::{EDITED, EDITED_AGAIN};
 use provision::container::driver;
 use provision::engine::Mode;
 use provision::item::{Item, JobItem};
@@ -55,6 +58,7 @@ fn a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost() {
             node.one_that_is_in_the_making_is_waited_for();
             node.ids_of_others_are_refused();
             node.one_that_was_made_by_hand_is_imported_and_adopted();
+            node.every_field_is_kept_while_it_runs_and_while_it_does_not();
             node.it_goes_with_its_data_alone();
         },
     );
@@ -443,6 +447,48 @@ impl Node {
         self.host(&["pct", "destroy", "303"]);
     }
 
+    /// Each is edited in the recipe, then changed by hand to something else; a restart is allowed.
+    fn every_field_is_kept_while_it_runs_and_while_it_does_not(&mut self) {
+        self.known.allowed.restart.insert(ID.to_string());
+        for (running, fields) in [(true, EDITED), (false, EDITED_AGAIN)] {
+            self.fields["running"] = json!(running);
+            self.brought_about("running");
+            for (field, value, by_hand) in fields {
+                let what = format!("{field}, running: {running}");
+                self.fields[*field] = serde_json::from_str(value).unwrap();
+                assert_ne!(self.brought_about(&what), Vec::<String>::new(), "the edit of {what}");
+                let kept = conf();
+                if by_hand.is_empty() {
+                    continue; // what only grows
+                }
+                self.host(&["bash", "-ec", by_hand]);
+                assert_ne!(conf(), kept, "{what}: {by_hand}");
+                assert_ne!(self.brought_about(&what), Vec::<String>::new(), "the drift of {what}");
+                assert_eq!(sorted(&conf()), sorted(&kept), "{what}");
+                assert_eq!(
+                    driver(&self.sys).unwrap().found(&self.sys, ID).unwrap().unwrap().running,
+                    running,
+                    "{what}"
+                );
+            }
+        }
+        self.known.allowed.restart.clear();
+    }
+
+    /// Returns what a plan names; an apply does it, and leaves nothing.
+    #[track_caller]
+    fn brought_about(&mut self, what: &str) -> Vec<String> {
+        let items = self.items(Want::Present);
+        self.sys.facts().forget();
+        let planned = run(&items, Mode::Plan, &self.known, &self.sys).unwrap().changes();
+        let applied = apply(&items, &mut self.known, &self.sys).unwrap();
+        let ends = |ends: Vec<String>| ends.into_iter().filter(|end| !end.contains(" remark: ")).collect::<Vec<_>>();
+        assert_eq!((applied.changes(), ends(applied.ends())), (planned.clone(), Vec::new()), "{what}");
+        let again = run(&items, Mode::Plan, &self.known, &self.sys).unwrap();
+        assert_eq!((again.changes(), ends(again.ends())), (Vec::new(), Vec::new()), "{what}, planned again");
+        planned
+    }
+
     fn it_goes_with_its_data_alone(&mut self) {
         let absent = self.items(Want::Absent);
         let kept = apply(&absent, &mut self.known, &self.sys).unwrap();
@@ -469,4 +515,11 @@ fn mac() -> String {
 
 fn owned(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// Lines in any order: what is taken away and set again comes last.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
 }
