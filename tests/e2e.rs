@@ -34,6 +34,7 @@ mod e2e_npm;
 mod e2e_orphans;
 mod e2e_pct;
 mod e2e_random;
+mod e2e_readme;
 mod e2e_release;
 mod e2e_replay;
 mod e2e_report;

@@ -1,4 +1,7 @@
-//! Every command block of the guides runs, in the order in which a reader meets it, each with the exit code that it names.
+//! Every command block of the documents runs, in the order in which a reader meets it, each with the exit code that it names.
+//! Those of README.md that need a release or a server run in `e2e_readme`.
+use crate::e2e_job::{NETWORK, RECIPE};
+use crate::e2e_readme;
 use crate::lab::{Lab, pct};
 use std::path::Path;
 use std::time::Instant;
@@ -15,6 +18,38 @@ const ON_DEBIAN: &[(&str, &[&str])] = &[
     ("operations.md", &["Schedule", "Metrics", "Hook", "History", "Restore", "Uninstall"]),
 ];
 const ON_A_NODE: &[(&str, &[&str])] = &[("getting-started.md", &["On a Proxmox host"])];
+
+/// What shows, with what is printed, what another test does: how such a block begins, and that test.
+const RECORDED: &[(&str, &str, &str, &str)] = &[
+    ("README.md", "packaging/from-source.sh apply ", "e2e_job", "the_seven_members_come_up_stay_and_are_repaired"),
+    ("README.md", "# provision plan eidolons\n", "e2e_job", "the_seven_members_come_up_stay_and_are_repaired"),
+    ("README.md", "# provision status eidolons\n", "e2e_job", "the_seven_members_come_up_stay_and_are_repaired"),
+    ("README.md", "# provision apply eidolons --yes\n", "e2e_job", "the_seven_members_come_up_stay_and_are_repaired"),
+    (
+        "packaging/README.md",
+        "packaging/release.sh --key ",
+        "e2e_release",
+        "a_release_made_elsewhere_has_the_same_bytes_and_is_whole_or_not_there",
+    ),
+    (
+        "docs/recipes.md",
+        "# provision import 201 --into web.toml\n",
+        "e2e_pct",
+        "a_container_of_proxmox_is_changed_in_place_and_nothing_is_lost",
+    ),
+    (
+        "docs/recipes.md",
+        "# provision plan web.toml\n...\nplanned: ",
+        "approval",
+        "what_was_not_expected_is_said_and_nothing_is_changed",
+    ),
+    (
+        "docs/recipes.md",
+        "# provision plan web.toml\norphans: ",
+        "orphans",
+        "what_a_recipe_no_longer_has_is_shown_by_every_plan_and_left_alone",
+    ),
+];
 
 #[test]
 fn a_reader_on_a_debian_machine_comes_to_the_end() {
@@ -45,23 +80,55 @@ fn a_reader_on_a_node_of_proxmox_comes_to_the_end() {
 }
 
 #[test]
-fn no_command_block_of_a_guide_is_left_out() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    for entry in std::fs::read_dir(docs).unwrap().flatten() {
-        let document = entry.file_name().into_string().unwrap();
-        let text = std::fs::read_to_string(entry.path()).unwrap();
-        for block in blocks(&text) {
-            let read = |(name, titles): &&(&str, &[&str])| *name == document && titles.contains(&block.title.as_str());
-            let readers = ON_DEBIAN.iter().chain(ON_A_NODE).filter(read).count();
-            assert_eq!(readers, 1, "docs/{document}, {}: nobody runs\n{}", block.title, block.script);
+fn no_command_block_of_a_document_is_left_out() {
+    let guides = std::fs::read_dir(root().join("docs")).unwrap().flatten();
+    let guides = guides.map(|entry| format!("docs/{}", entry.file_name().into_string().unwrap()));
+    // Of this docs/recipes.md is made.
+    let guides = guides.filter(|document| document != "docs/recipes.in.md");
+    let others = ["README.md", "ARCHITECTURE.md", "packaging/README.md", "tests/cases/README.md"].map(str::to_owned);
+    for document in guides.chain(others) {
+        for block in blocks(&text_of(&document)) {
+            let of_a_guide = |(name, titles): &&(&str, &[&str])| {
+                document.strip_prefix("docs/") == Some(*name) && titles.contains(&block.title.as_str())
+            };
+            let of_a_recording = |(name, begin, module, test): &&(&str, &str, &str, &str)| {
+                let is_there = || text_of(&format!("tests/{module}.rs")).contains(&format!("fn {test}()"));
+                *name == document && block.script.starts_with(begin) && is_there()
+            };
+            let readers = ON_DEBIAN.iter().chain(ON_A_NODE).filter(of_a_guide).count()
+                + RECORDED.iter().filter(of_a_recording).count()
+                + usize::from(document == "README.md" && e2e_readme::TITLES.contains(&block.title.as_str()));
+            assert_eq!(readers, 1, "{document}, {}: nobody runs\n{}", block.title, block.script);
         }
     }
 }
 
+/// The first is on a machine like those of the job, all of whose applies have these words; the job hands in what makes it
+/// smaller besides. That packaging/from-source.sh builds, installs and hands its words on is seen where tests/run builds by it.
+#[test]
+fn what_the_readme_begins_with_is_what_continuous_integration_does() {
+    let apply = format!("packaging/from-source.sh apply {RECIPE} --yes");
+    let begin: Vec<String> = blocks(&text_of("README.md")).into_iter().take(2).map(|block| block.script).collect();
+    let without_remarks = |line: &str| line.split("  #").next().unwrap_or_default().trim_end().to_owned();
+    let first: Vec<String> = begin[0].lines().map(without_remarks).collect();
+    assert_eq!(first, [apply.as_str(), "./tests/run"]);
+    assert_eq!(begin[1], format!("{apply} \\\n  --var '{NETWORK}'\n"));
+    assert!(text_of(".ci/run").ends_with("exec tests/run\n"));
+    assert!(text_of("tests/run").contains(" packaging/from-source.sh "));
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text_of(document: &str) -> String {
+    std::fs::read_to_string(root().join(document)).unwrap()
+}
+
 /// A block of commands, beneath the title of its section.
-struct Block {
-    title: String,
-    script: String,
+pub struct Block {
+    pub title: String,
+    pub script: String,
 }
 
 impl Block {
@@ -73,22 +140,26 @@ impl Block {
     }
 }
 
-/// Returns the blocks marked `sh`.
-fn blocks(text: &str) -> Vec<Block> {
-    let (mut found, mut title, mut open): (Vec<Block>, String, bool) = (Vec::new(), String::new(), false);
+/// Returns the blocks that are marked `sh`, and those that are not marked at all.
+pub fn blocks(text: &str) -> Vec<Block> {
+    let (mut found, mut title, mut inside): (Vec<Block>, String, Option<bool>) = (Vec::new(), String::new(), None);
     for line in text.lines() {
-        match (open, line) {
-            (false, "```sh") => {
-                open = true;
-                found.push(Block { title: title.clone(), script: String::new() });
-            }
-            (true, "```") => open = false,
-            (true, _) => {
+        match (inside, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => inside = None,
+            (Some(false), None) => {}
+            (Some(true), None) => {
                 let script = &mut found.last_mut().unwrap().script;
                 script.push_str(line);
                 script.push('\n');
             }
-            (false, _) => {
+            (None, Some(mark)) => {
+                let is_commands = matches!(mark, "sh" | "");
+                inside = Some(is_commands);
+                if is_commands {
+                    found.push(Block { title: title.clone(), script: String::new() });
+                }
+            }
+            (None, None) => {
                 if let Some(new) = line.strip_prefix("## ") {
                     new.clone_into(&mut title);
                 }
@@ -100,8 +171,7 @@ fn blocks(text: &str) -> Vec<Block> {
 
 fn read(lab: &Lab, documents: &[(&str, &[&str])]) {
     for (document, titles) in documents {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document);
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text_of(&format!("docs/{document}"));
         let mut run = 0;
         for block in blocks(&text).iter().filter(|block| titles.contains(&block.title.as_str())) {
             let begun = Instant::now();

@@ -21,7 +21,10 @@ const MEMBERS: &str = r#"members=[
 ]"#;
 /// Those five are copies of one without the CLIs; the other two bring their own.
 const BASE: &str = "base={ id = 200, clis = false }";
-const NETWORK: &str = r#"network={ node = "npm", npm = "https://registry.npmjs.org", apt = "", certificates = "/usr/local/share/ca-certificates" }"#;
+/// As README.md has it.
+pub const NETWORK: &str = r#"network={ node = "npm", npm = "https://registry.npmjs.org", apt = "", certificates = "/usr/local/share/ca-certificates" }"#;
+/// What is applied in the directory of a checkout.
+pub const RECIPE: &str = "recipes/eidolons.toml";
 const REPOSITORY: &str = "repository=git://10.0.100.1/eidolons.git";
 
 struct Job {
@@ -34,7 +37,8 @@ struct Job {
 impl Job {
     fn provision(&self, command: &str, more: &[&str]) -> Answer {
         let begun = Instant::now();
-        let mut argv = vec!["provision", command, "eidolons"];
+        let recipe = if command == "apply" { RECIPE } else { "eidolons" };
+        let mut argv = vec!["sh", "-c", "cd /root && exec provision \"$@\"", "sh", command, recipe];
         let vars = [&self.members, BASE, NETWORK, REPOSITORY];
         argv.extend(vars.into_iter().flat_map(|var| ["--var", var]));
         argv.extend(more);
@@ -72,9 +76,11 @@ impl Job {
         planned.map(|event| (text(&event["id"]), text(&event["label"]))).collect()
     }
 
-    fn make_repository(&self) {
+    /// Puts there what else the job takes: the recipes as a checkout has them, and the members' repository.
+    fn supply(&self) {
         self.lab.sh(
-            "mkdir -p /srv/git && cd /srv/git && git init -q -b main work && cd work
+            "provision recipes copy /root/recipes
+             mkdir -p /srv/git && cd /srv/git && git init -q -b main work && cd work
              git config user.name Test && git config user.email test@example.org
              for dir in AI_Agents src/maestro src/other scripts dashboards docs; do mkdir -p $dir; echo $dir >$dir/README; done
              git add -A && git commit -qm first
@@ -89,7 +95,7 @@ fn the_seven_members_come_up_stay_and_are_repaired() {
     let job = Job { lab: Lab::up(&["git"]), members: MEMBERS.to_owned(), with_clis: &[201, 202] };
     job.lab.furnish();
     job.lab.put(Path::new(TEMPLATE), TEMPLATE);
-    job.make_repository();
+    job.supply();
 
     first_run_brings_up_everything_and_waits_for_people(&job);
     second_run_changes_nothing(&job);
@@ -118,7 +124,7 @@ impl Job {
         job.lab.put(&pct(), "/usr/sbin/pct");
         job.lab.put(Path::new(TEMPLATE), TEMPLATE_OF_NODE);
         job.lab.sh(NODE);
-        job.make_repository();
+        job.supply();
         job
     }
 

@@ -13,13 +13,7 @@ const BINARY: &str = "/1.2.3/provision-1.2.3-x86_64-linux";
 
 /// Installs the real program, built anew for another key: that of the site's release.
 fn with_the_key_of(site: &Site) -> Vec<u8> {
-    let release_key = provision::release::KEY.lines().nth(1).unwrap();
-    let path = site.path("built");
-    fs::copy(env!("CARGO_BIN_EXE_provision"), &path).unwrap();
-    let replace = format!("s|{release_key}|{}|g", site.key.public());
-    let replaced = Command::new("sed").env("LC_ALL", "C").args(["-i", &replace]).arg(&path).status().unwrap();
-    assert!(replaced.success());
-    let built = fs::read(path).unwrap();
+    let built = site.with_own_key(fs::read(env!("CARGO_BIN_EXE_provision")).unwrap());
     site.installed(&built);
     built
 }
