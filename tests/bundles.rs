@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use tar::{EntryType, Header};
 
 const RECIPE: &str = "name = \"web\"\n\
@@ -303,6 +304,38 @@ fn a_download_that_fails_in_passing_is_tried_again() {
     let nobody = run(&place, &["validate", &format!("http://me:pw@127.0.0.1:1/web.tar#sha256={digest}")]);
     assert!(nobody.code == 1 && nobody.stderr.contains("fetching `http://127.0.0.1:1/web.tar`"), "{nobody:?}");
     assert!(!nobody.stderr.contains("pw"), "{nobody:?}");
+}
+
+/// Without systemd it is said what else could be started again and again: the command line that a unit would have.
+#[test]
+fn a_bundle_is_scheduled_by_all_that_an_apply_of_it_needs_anywhere() {
+    let place = place();
+    let digest = bundle(&place, &["--sign", "k.key"]);
+    trust(&place, "ops.pub", PUBLIC);
+    let url = web::on_loopback(&[("/a%20b/web.tar", 200, read(&place, "web.tar"))]);
+    let schedule = |recipe: &str| {
+        let schedule = place.command(&["schedule", recipe, "--every", "30m"]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", "mount -t tmpfs none /run; exec \"$@\"", "sh"]);
+        command.arg(schedule.get_program()).args(schedule.get_args()).arg("--trusted-dir").arg("trusted.d");
+        Ran::of(&command.current_dir(place.root()).output().unwrap(), place.root())
+    };
+    for (named, whole) in [
+        (format!("./web.tar#sha256={}", digest.to_uppercase()), format!("'ROOT/web.tar#sha256={digest}'")),
+        ("web.tar".to_owned(), "ROOT/web.tar".to_owned()),
+        (format!("{url}/a%20b/web.tar#sha256={digest}"), format!("'{url}/a%20b/web.tar#sha256={digest}'")),
+    ] {
+        let ran = schedule(&named);
+        let line = format!(
+            "provision apply {whole} --yes --wait 10m --state-dir ROOT/state --run-dir ROOT/run --trusted-dir ROOT/trusted.d`"
+        );
+        assert!(ran.code == 1 && ran.stderr.contains(&line), "{line}\n{ran:?}");
+    }
+    refused(&schedule("other.tar"), &["there is no signature at `other.tar.minisig`"]);
+    let login = url.replace("://", "://me:pw@");
+    let with_password = schedule(&format!("{login}/a%20b/web.tar#sha256={digest}"));
+    refused(&with_password, &["its address has a password, and everybody can read the unit that would have it"]);
+    assert!(!with_password.stderr.contains("pw"), "{with_password:?}");
 }
 
 #[test]

@@ -136,6 +136,17 @@ fn what_drifts_is_repaired_by_the_timer_and_the_metrics_and_the_hook_say_so() {
     assert_eq!(lab.sh("provision schedule; systemctl list-timers --all -q 'provision-*'"), "");
     assert_eq!(lab.sh("find /etc/systemd /var/lib/systemd/timers -name '*provision*'"), "");
     assert_eq!(lab.run(&["provision", "schedule", "kept", "--off"]).code, 2);
+    a_bundle_is_applied_by_its_digest_alone(&lab);
+}
+
+/// Of what systemd expands on a command line there is some in its path.
+fn a_bundle_is_applied_by_its_digest_alone(lab: &Lab) {
+    lab.write("/srv/a 50% $b/web.toml", "name = \"web\"\n[[file]]\npath = \"/etc/web\"\ncontent = \"as asked\\n\"\n");
+    lab.sh("cd '/srv/a 50% $b'; provision bundle web.toml; rm web.toml
+         provision schedule \"web.tar#sha256=$(sha256sum web.tar | cut -d ' ' -f 1)\" --calendar daily
+         systemctl start provision-web; grep 'as asked' /etc/web");
+    lab.sh("rm /etc/web; echo >>'/srv/a 50% $b/web.tar'; ! systemctl start provision-web; [ ! -e /etc/web ]");
+    lab.sh("journalctl -u provision-web | grep 'its SHA-256 is'; provision schedule --off");
 }
 
 fn until(lab: &Lab, what: &str, condition: &str) {

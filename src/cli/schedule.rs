@@ -11,10 +11,10 @@ use crate::error::{Attempt as _, Error};
 use crate::id::Id;
 use crate::item::Item;
 use crate::ledger::rfc3339;
-use crate::recipe::{Address, At, Origin, Recipe, SecretsMode};
+use crate::recipe::{Address, At, Found, Origin, Recipe, SecretsMode};
 use crate::resource::Allowed;
 use crate::schedule::{self, Schedule, Scheduled, When};
-use crate::system::{Command, Real, System};
+use crate::system::{Command, Real, System, without_login};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -83,7 +83,8 @@ impl Args {
     }
 
     fn set(&self, global: &Global, sys: &Real, named: &str) -> Result<(), Exit> {
-        let loaded = self.load(global, sys, named)?;
+        let found = find(named, global, sys)?;
+        let loaded = self.load(global, sys, named, &found)?;
         let ids: Vec<Id> = items(&loaded.stages).flat_map(Item::ids).collect();
         if let Some(mistake) = named::mistake(&ids, &loaded.name, &self.reach, &Allowed::default()) {
             return Err(Exit::Usage(mistake));
@@ -93,7 +94,7 @@ impl Args {
             (Some(every), _) => When::Every(*every),
             (None, calendar) => When::Calendar(calendar_of(sys, calendar.as_deref().unwrap_or_default())?),
         };
-        let (recipe, argv) = (loaded.name, self.argv(global, sys, named)?);
+        let (recipe, argv) = (loaded.name, self.argv(global, sys, named, &found)?);
         let schedule = Schedule { recipe, argv, when };
         let is_news = schedule::set(sys, &schedule)?;
         let (recipe, when, already) = (&schedule.recipe, &schedule.when, if is_news { "" } else { " already" });
@@ -101,15 +102,14 @@ impl Args {
         Ok(())
     }
 
-    fn load(&self, global: &Global, sys: &Real, named: &str) -> Result<Recipe, Exit> {
+    fn load(&self, global: &Global, sys: &Real, named: &str, found: &Found) -> Result<Recipe, Exit> {
         let args = RecipeArgs { recipe: named.to_owned(), var: self.var.clone() };
-        load(&find(named, global, sys)?, &options(global, &args, sys, "", SecretsMode::AtHand))
+        load(found, &options(global, &args, sys, "", SecretsMode::AtHand))
     }
 
     /// Returns what is run: `apply`, of the same recipe from wherever it is started.
-    fn argv(&self, global: &Global, sys: &Real, named: &str) -> Result<Vec<String>, Exit> {
+    fn argv(&self, global: &Global, sys: &Real, named: &str, found: &Found) -> Result<Vec<String>, Exit> {
         let binary = sys.read_link(Path::new("/proc/self/exe")).attempt(|| "finding this program".to_owned())?;
-        let found = find(named, global, sys)?;
         let recipe = match found.origin {
             Origin::Here => whole(&found.path)?,
             Origin::Machine | Origin::Binary => named.to_owned(),
@@ -150,7 +150,10 @@ impl Args {
 
     /// Ends the schedule of a recipe: of that name, or of the name that the file has.
     fn off(&self, global: &Global, sys: &Real, named: &str) -> Result<(), Exit> {
-        let of_file = || self.load(global, sys, named).ok().map(|loaded| loaded.name);
+        let of_file = || {
+            let found = find(named, global, sys).ok()?;
+            self.load(global, sys, named, &found).ok().map(|loaded| loaded.name)
+        };
         let is_name = !named.contains('/');
         let ended = if is_name && schedule::off(sys, named)? {
             named.to_owned()
@@ -176,6 +179,12 @@ fn whole_address(named: &str) -> Result<String, Exit> {
     match Address::parse(named).map_err(Exit::Usage)? {
         Some(Address { at: At::File(path), sha256 }) => {
             Ok(whole(&path)? + &sha256.map_or_else(String::new, |sha256| format!("#sha256={sha256}")))
+        }
+        Some(Address { at: at @ At::Url(_), .. }) if without_login(named) != named => {
+            let error = Error::new(format!("scheduling `{at}`"));
+            let error = error.reason("its address has a password, and everybody can read the unit that would have it");
+            let remedy = "have the server give it to all: the digest or the signature tells that it is the right one";
+            Err(Exit::Usage(error.remedy(remedy)))
         }
         _ => Ok(named.to_owned()),
     }

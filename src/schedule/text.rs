@@ -154,6 +154,7 @@ mod tests {
             ("port=8080", "port=8080"),
             ("network={ node = \"npm\" }", "\"network={ node = \\\"npm\\\" }\""),
             ("50%", "\"50%%\""),
+            ("http://x/a%20b.tar?c=1&d#sha256=0f", "\"http://x/a%%20b.tar?c=1&d#sha256=0f\""),
             ("$HOME", "\"$$HOME\""),
             ("a\\b\n\t", "\"a\\\\b\\n\\x09\""),
             ("größe", "\"größe\""),
