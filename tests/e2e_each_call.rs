@@ -1,7 +1,9 @@
 //! A recipe with every local kind, killed at every call by which it changes something, on the host and in the agent, and run
-//! again: as if nothing had been. `CASE=every` kills as well where the same calls came before, and in more turns, each over the
+//! again: as if nothing had been; and so is an update of the program itself. `CASE=every` kills as well where the same calls came before, and in more turns, each over the
 //! whole recipe.
 use crate::lab::{binary, on_a_furnished_machine};
+use crate::support::https::authority;
+use crate::support::release::Site;
 use crate::support::sweep::{Sweep, Turn, Victim, sh, trace_agent};
 use std::fs;
 use std::path::Path;
@@ -207,7 +209,7 @@ const ALONE: &[(&str, &str, &str)] = &[
 fn what_is_killed_at_any_call_and_run_again_is_as_if_nothing_had_been() {
     on_a_furnished_machine(
         "e2e_each_call::what_is_killed_at_any_call_and_run_again_is_as_if_nothing_had_been",
-        &["strace", "git", "nfs-kernel-server", "nftables", "lxc", "uidmap", "zstd"],
+        &["strace", "git", "nfs-kernel-server", "nftables", "lxc", "uidmap", "zstd", "curl", "openssl", "wget"],
         |lab| {
             lab.put(&binary(), "/usr/local/bin/provision");
             lab.put(Path::new(TEMPLATE), TEMPLATE);
@@ -219,7 +221,7 @@ fn what_is_killed_at_any_call_and_run_again_is_as_if_nothing_had_been() {
                 fs::write(format!("/srv/{name}.toml"), text).unwrap();
             }
             sh(SUPPLIES).unwrap();
-            let sweeps = [paths_of_others, every_local_kind, in_a_container, while_an_agent_works];
+            let sweeps = [paths_of_others, every_local_kind, in_a_container, while_an_agent_works, the_program_itself];
             let swept: Vec<Sweep> = sweeps.iter().map(|sweep| sweep(every)).collect();
             let broken: Vec<String> = swept.iter().flat_map(|sweep| sweep.broken.clone()).collect();
             assert!(broken.is_empty(), "{} broken:\n\n{}", broken.len(), broken.join("\n\n"));
@@ -311,5 +313,21 @@ fn in_a_container(every: bool) -> Sweep {
 fn while_an_agent_works(every: bool) -> Sweep {
     let mut sweep = Sweep::new(every, Victim::Host, &["/", "/var/lib/lxc/401/rootfs"]);
     edited(&mut sweep, every, "apply --yes /srv/inside.toml", "401/");
+    sweep
+}
+
+/// The newer version says what is asked of it here. The last one: it takes the place of the program.
+fn the_program_itself(every: bool) -> Sweep {
+    let site = Site::new();
+    site.publish(
+        "9.9.9",
+        b"#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'provision 9.9.9'; else echo 'provision 9.9.9 is the latest'; fi\n",
+    );
+    fs::write("/usr/local/share/ca-certificates/site.crt", authority()).unwrap();
+    sh("update-ca-certificates >/dev/null 2>&1").unwrap();
+    fs::write("/srv/older", site.with_own_key(fs::read("/usr/local/bin/provision").unwrap())).unwrap();
+    let mut sweep = Sweep::new(every, Victim::Host, &["/"]);
+    let run = format!("self update --url {}", site.https.url());
+    sweep.over(&Turn { what: "an update", before: "install -m 0755 /srv/older /usr/local/bin/provision", run: &run });
     sweep
 }

@@ -152,6 +152,22 @@ fn killed_anywhere_and_run_again_it_is_ended() {
     );
 }
 
+/// As `self uninstall` ends them, which is of one program.
+#[test]
+fn killed_anywhere_and_run_again_all_of_a_program_are_ended() {
+    let scheduled = machine();
+    schedule::set(&scheduled, &web(30)).unwrap();
+    killed_anywhere(
+        &scheduled,
+        |machine| {
+            for recipe in schedule::of_program(machine, Path::new("/usr/local/bin/provision")).unwrap() {
+                schedule::off(machine, &recipe).unwrap();
+            }
+        },
+        |machine, point| assert_eq!(traces(machine), [""; 0], "point {point}"),
+    );
+}
+
 #[test]
 fn what_others_can_write_is_found() {
     let machine = machine();

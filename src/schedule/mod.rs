@@ -174,12 +174,12 @@ pub fn recipes(sys: &dyn System) -> Result<Vec<String>> {
     Ok(recipes)
 }
 
-/// Returns those that a program applies.
+/// Returns those that a program applies; and those without a service, which a killed `off` did not end.
 pub fn of_program(sys: &dyn System, program: &Path) -> Result<Vec<String>> {
     let (program, mut applied) = (program.display().to_string(), Vec::new());
     for recipe in recipes(sys)? {
         let [service, _] = units(&recipe);
-        if read(sys, &Path::new(UNIT_DIRECTORY).join(service))?.is_some_and(|text| runs(&text, &program)) {
+        if read(sys, &Path::new(UNIT_DIRECTORY).join(service))?.is_none_or(|text| runs(&text, &program)) {
             applied.push(recipe);
         }
     }

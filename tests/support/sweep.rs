@@ -187,7 +187,8 @@ fn is_made_good(turn: &Turn<'_>, whole: &Look, roots: &[&str]) -> Result<(), Str
 /// One more run finds nothing to do.
 fn is_at_rest(turn: &Turn<'_>) -> Result<(), String> {
     let said = run(&format!("provision {}", turn.run))?;
-    let rest = ["applied: 0 changed", "destroyed: 0 taken away"].iter().any(|rest| said.contains(rest));
+    let rest =
+        ["applied: 0 changed", "destroyed: 0 taken away", " is the latest\n"].iter().any(|rest| said.contains(rest));
     if rest { Ok(()) } else { Err(format!("the second run after it: {said}")) }
 }
 
