@@ -96,7 +96,14 @@ fn the_recipes_that_ship_are_copied_to_be_edited_and_overwrite_nothing() {
     let place = Place::new("");
     let mine = place.root().join("mine");
     let copied = place.run(&["recipes", "copy", "mine"]);
-    assert_eq!((copied.code, copied.stdout.as_str()), (0, "wrote 13 files to mine\n"), "{}", copied.stderr);
+    assert_eq!((copied.code, copied.stdout.as_str()), (0, "wrote 14 files to mine\n"), "{}", copied.stderr);
+    let schema = include_str!("../recipes/recipe.schema.json");
+    assert_eq!(
+        fs::read_to_string(mine.join("recipe.schema.json")).unwrap(),
+        schema,
+        "which the first line of each names"
+    );
+    assert_eq!(place.run(&["recipes", "show", "recipe.schema.json"]).stdout, schema, "for recipes of one's own");
     assert_eq!(fs::read_to_string(mine.join("eidolons.toml")).unwrap(), include_str!("../recipes/eidolons.toml"));
     assert_eq!(place.run(&["validate", "mine/eidolons.toml"]).code, 0, "with all files that it uses");
     assert_eq!(place.run(&["recipes", "copy", "mine"]).code, 0, "what is there already is no hindrance");

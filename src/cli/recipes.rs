@@ -30,14 +30,15 @@ pub(super) struct Args {
 enum Command {
     /// Prints a recipe as it is written: the one that `plan` would take by that name.
     #[command(
-        after_help = "Examples:\n  provision recipes show eidolons\n  provision recipes show member >member.toml"
+        after_help = "Examples:\n  provision recipes show eidolons\n  provision recipes show member >member.toml\n  provision recipes show recipe.schema.json >recipe.schema.json"
     )]
     Show {
         /// The recipe: a file, the name of one in /etc/provision/recipes or among those that ship, or a bundle.
         #[arg(value_name = "RECIPE")]
         recipe: String,
     },
-    /// Writes the recipes that ship, with all files that they use, into a directory, to be edited; overwrites nothing.
+    /// Writes the recipes that ship, with all files that they use and the schema by which editors check them, into a
+    /// directory, to be edited; overwrites nothing.
     #[command(after_help = "Examples:\n  provision recipes copy mine\n  provision recipes copy /etc/provision/recipes")]
     Copy {
         /// The directory; it is made if it isn't there.
