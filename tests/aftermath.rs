@@ -1,5 +1,6 @@
 //! What follows an apply: its metrics, and the hook that the configuration names; by the real program.
 use crate::support::place::{Place, Ran, wait_for};
+use crate::support::pty::{On, Pty};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -106,12 +107,56 @@ fn an_apply_leaves_what_it_came_to_as_metrics() {
     let all = measured(&place);
     assert_eq!(all["provision_drift_resources recipe=web lane=host"], "0");
     assert_eq!(all["provision_last_run_exit_code recipe=web"], "0");
+    assert_eq!(all["provision_last_run_completed recipe=web"], "1");
     let number = |name: &str| all[name].parse::<f64>().unwrap();
     assert!(number("provision_last_run_timestamp_seconds recipe=web") > 1.7e9);
     assert!(number("provision_last_run_duration_seconds recipe=web") > 0.0);
     assert!(number("provision_lane_duration_seconds recipe=web lane=host") >= 0.0);
     let around: Vec<_> = fs::read_dir(place.root().join("state/metrics")).unwrap().collect();
     assert_eq!(around.len(), 1, "nothing is left beside it: {around:?}");
+}
+
+#[test]
+fn a_run_that_cannot_begin_says_so_in_place_of_the_metrics_of_the_one_before() {
+    let place = Place::new(FILE);
+    let unfinished = |code: i32| {
+        let all = measured(&place);
+        let names: Vec<&str> = all.keys().filter_map(|key| key.strip_suffix(" recipe=web")).collect();
+        let expected = ["completed", "exit_code", "timestamp_seconds"].map(|name| format!("provision_last_run_{name}"));
+        assert_eq!(names, expected, "of lanes and resources nothing is known");
+        assert_eq!(all["provision_last_run_completed recipe=web"], "0");
+        assert_eq!(all["provision_last_run_exit_code recipe=web"], code.to_string());
+        all["provision_last_run_timestamp_seconds recipe=web"].parse::<f64>().unwrap()
+    };
+    place.recipe("name = \"web\"\n[[file]]\n");
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 2);
+    assert!(!place.root().join("state").exists(), "where nothing says that all is well nothing is made");
+    place.recipe(FILE);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    let before = measured(&place)["provision_last_run_timestamp_seconds recipe=web"].parse::<f64>().unwrap();
+    for wrong in ["name = \"web\"\n[[file]]\n", "name = \"web\"\n[[file]]\npath = \n"] {
+        place.recipe(wrong);
+        assert_eq!(place.run(&["apply", "web.toml"]).code, 2);
+        assert!(unfinished(2) > before);
+    }
+    place.recipe(FILE);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    assert_eq!(changed_and_converged(&place), "0 1");
+    fs::rename(place.root().join("state/ledger.jsonl"), place.root().join("ledger")).unwrap();
+    fs::create_dir(place.root().join("state/ledger.jsonl")).unwrap();
+    let ran = place.run(&["apply", "web.toml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    unfinished(1);
+}
+
+#[test]
+fn a_slip_of_who_sits_at_a_terminal_leaves_the_metrics_alone() {
+    let place = Place::new(FILE);
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    let before = measured(&place);
+    let mut pty = Pty::start(&place.command(&["apply", "web.toml", "--var", "port=1"]), 200, 24, On::Both);
+    assert_eq!(pty.end().0, 2);
+    assert_eq!(measured(&place), before);
 }
 
 #[test]
@@ -142,7 +187,7 @@ fn the_configuration_says_where_metrics_go() {
     assert_eq!(without.stderr, said);
     fs::create_dir(&textfiles).unwrap();
     assert_eq!(place.run(&arguments).stderr, "");
-    assert_eq!(samples(&fs::read_to_string(textfiles.join("provision-web.prom")).unwrap()).len(), 11);
+    assert_eq!(samples(&fs::read_to_string(textfiles.join("provision-web.prom")).unwrap()).len(), 12);
     assert!(!place.root().join(METRICS).exists());
 }
 

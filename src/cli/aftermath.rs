@@ -5,9 +5,10 @@ use super::options::Global;
 use super::print::warn;
 use super::prompt;
 use crate::error::{Attempt as _, Error, Result};
-use crate::recipe::{Config, Hook};
+use crate::recipe::{self, Config, Hook};
 use crate::report::{Measured, error_text, metrics};
 use crate::system::{Command, NewFile, Real, System, state};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -48,31 +49,56 @@ pub(super) fn follow(global: &Global, config: &Config, named: &str, account: &Sh
             warn(error_text(&error, false).trim_start_matches("error: ").trim_end());
         }
     };
-    told(write_metrics(&sys, config.metrics.as_deref(), &account));
     let code = match outcome {
         Ok(code) => *code,
         Err(exit) => exit.code(),
     };
-    let drifted = !account.drift.is_empty() && account.ended.is_some();
     // A slip on the command line is seen by who made it.
     let is_news = !account.run.is_empty() || !prompt::is_somebody_there();
     let failed = matches!(code, 1 | 2);
+    told(match &account.ended {
+        Some(ended) if !account.lanes.is_empty() => {
+            let drift = account.drift.iter().map(|(lane, ids)| (lane.clone(), ids.len())).collect();
+            let of = Measured {
+                recipe: &account.recipe,
+                exit: ended.exit,
+                at: sys.now(),
+                seconds: Some(ended.seconds),
+                lanes: &account.lanes,
+                drift: &drift,
+            };
+            write_metrics(&sys, config.metrics.as_deref(), of)
+        }
+        None if failed && is_news => unfinished(&sys, config.metrics.as_deref(), named, &account, code),
+        _ => Ok(()),
+    });
+    let drifted = !account.drift.is_empty() && account.ended.is_some();
     if let Some(hook) = config.hook.as_ref().filter(|_| is_news && (failed || drifted)) {
         told(run_hook(&sys, hook, named, &account, code));
     }
 }
 
-fn write_metrics(sys: &Real, directory: Option<&Path>, account: &Account) -> Result<()> {
-    let Some(ended) = account.ended.as_ref().filter(|_| !account.lanes.is_empty()) else { return Ok(()) };
-    let drift = account.drift.iter().map(|(lane, ids)| (lane.clone(), ids.len())).collect();
-    let (recipe, lanes) = (account.recipe.as_str(), &account.lanes);
-    let text = metrics(Measured { recipe, ended, at: sys.now(), lanes, drift: &drift });
+/// Writes the metrics of a run that could not begin, or not come to its end, in place of those that say that all was well.
+/// Where there are none, nothing is made.
+fn unfinished(sys: &Real, directory: Option<&Path>, named: &str, account: &Account, exit: i32) -> Result<()> {
+    let known = Some(account.recipe.clone()).filter(|name| !name.is_empty());
+    let Some(recipe) = known.or_else(|| recipe::find(named).ok()?.name()) else { return Ok(()) };
+    if sys.lstat(&metrics_file(sys, directory, &recipe)).ok().flatten().is_none() {
+        return Ok(());
+    }
+    let (lanes, drift) = (BTreeMap::new(), BTreeMap::new());
+    let of = Measured { recipe: &recipe, exit, at: sys.now(), seconds: None, lanes: &lanes, drift: &drift };
+    write_metrics(sys, directory, of)
+}
+
+fn write_metrics(sys: &Real, directory: Option<&Path>, run: Measured<'_>) -> Result<()> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let text = metrics(run);
     let file = NewFile { content: text.as_bytes(), uid, gid, mode: 0o644 };
     if directory.is_none() {
         state::directory(sys, METRICS)?;
     }
-    let written = sys.write(&metrics_file(sys, directory, recipe), &file, &|_| Ok(()));
+    let written = sys.write(&metrics_file(sys, directory, run.recipe), &file, &|_| Ok(()));
     written.map_err(|error| error.otherwise("make that directory, or let the configuration name another one"))
 }
 

@@ -4,6 +4,7 @@ use super::document::Document;
 use super::error::Source;
 use super::files::{Directory, Embedded, Files};
 use super::find::{Found, Origin, RECIPES};
+use super::load::is_identity;
 use super::shipped::SHIPPED;
 use super::source::joined;
 use super::value::{Data, Entry, Value, get};
@@ -56,10 +57,19 @@ pub fn catalog() -> Vec<Listed> {
 impl Found {
     /// Returns what it takes from its includer or `--var`, each with its default, in few words.
     pub fn variables(&self) -> Vec<(String, String)> {
-        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some((document, _)) = read(self.files.as_ref(), &name) else { return Vec::new() };
+        let Some(document) = self.document() else { return Vec::new() };
         let needs = document.needs.iter().map(|(name, _)| (name.clone(), "needed".to_owned()));
         needs.chain(document.vars.iter().map(|entry| (entry.key.clone(), default(&document, &entry.value)))).collect()
+    }
+
+    /// Returns its identity, also where it has mistakes.
+    pub fn name(&self) -> Option<String> {
+        self.document()?.name.map(|(name, _)| name).filter(|name| is_identity(name))
+    }
+
+    fn document(&self) -> Option<Document> {
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        read(self.files.as_ref(), &name).map(|(document, _)| document)
     }
 }
 

@@ -212,7 +212,7 @@ impl<'a> Loader<'a> {
 }
 
 /// Returns whether it can be a recipe's identity: it is part of paths and of references.
-fn is_identity(name: &str) -> bool {
+pub(super) fn is_identity(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     (1..=64).contains(&name.len()) && name.chars().all(inner) && !name.starts_with(['.', '_', '-'])
 }
