@@ -14,7 +14,7 @@ pub const EDITED: &[(&str, &str, &str)] = &[
     ("description", r#""new""#, "pct set 301 --description old"),
     ("protection", "true", "pct set 301 --protection 0"),
     ("hostname", r#""third""#, "pct set 301 --hostname fifth"),
-    ("features", r#"{"nesting":true,"fuse":true,"keyctl":true}"#, "pct set 301 --features nesting=1,fuse=0,keyctl=1"),
+    ("features", r#"{"nesting":true,"fuse":true,"keyctl":true}"#, "pct set 301 --features nesting=1"),
     ("mounts", r#"[{"source":"/srv/b","target":"/mnt/b"}]"#, "pct set 301 --mp1 /srv/b,mp=/mnt/b,ro=1"),
     (
         "network",
@@ -66,5 +66,11 @@ pub const EDITED_AGAIN: &[(&str, &str, &str)] = &[
         "network",
         r#"[{"bridge":"vmbr1","address":"10.77.0.32/24","gateway":"10.77.0.1","mtu":1380,"mac":"02:00:00:00:00:02"}]"#,
         "pct set 301 --net0 $(sed -n 's/^net0: //p' /etc/pve/lxc/301.conf | sed 's/02:00:00:00:00:0[12]/02:00:00:00:00:03/')",
+    ),
+    // Of one that runs, `pct` refuses it on a bridge without a physical interface, such as this one.
+    (
+        "network",
+        r#"[{"bridge":"vmbr1","address":"10.77.0.32/24","gateway":"10.77.0.1","mtu":1380,"vlan":7}]"#,
+        "pct set 301 --net0 $(sed -n 's/^net0: //p' /etc/pve/lxc/301.conf | sed 's/tag=7/tag=8/')",
     ),
 ];

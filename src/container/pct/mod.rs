@@ -7,6 +7,7 @@ mod conf;
 mod grow;
 mod hostname;
 mod index;
+mod meaning;
 mod mounts;
 mod read;
 mod recover;

@@ -182,6 +182,19 @@ fn what_is_pending_counts_as_set_and_what_is_going_is_set_again() {
     assert_eq!(pending("features: nesting=1,keyctl=1"), [""; 0]);
 }
 
+/// What is pending goes only where `pct` is told the very text that is in effect.
+#[test]
+fn what_is_set_back_to_what_is_in_effect_is_told_in_the_words_that_are_in_effect() {
+    let back = |pending: &str, now: &str| {
+        assert_eq!(told(&format!("{CONF}[pve:pending]\n{pending}\n"), &asked()), [format!("Restart: {now}")]);
+    };
+    back("features: nesting=1,keyctl=0,mount=nfs;cifs", "--features keyctl=1,mount=nfs;cifs,nesting=1");
+    back("mp0: /srv/shared,shared=1,mp=/mnt/shared,ro=1", "--mp0 /srv/shared/,mp=/mnt/shared/,shared=1");
+    back("nameserver: 9.9.9.9", "--nameserver 10.0.100.1 9.9.9.9");
+    // Not so where what somebody took away is nothing that a recipe could bring back.
+    back("features: nesting=1", "--features nesting=1,keyctl=1,fuse=0");
+}
+
 #[test]
 fn only_a_new_container_has_what_is_fixed() {
     let is = read::settings(&Conf::parse(CONF));

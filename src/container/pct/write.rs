@@ -1,5 +1,6 @@
 //! Settings as arguments of `pct create` and `pct set`. What a recipe does not name of a list of properties stays as it is.
 use super::conf::{Conf, joined, properties};
+use super::meaning::in_effect;
 use super::read;
 use crate::container::{Features, Mount, Net, Set, Startup};
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ type Properties = Vec<(String, String)>;
 
 /// Returns the option and value that make a setting so; `None` for a disk, which is not set but resized.
 pub(super) fn argument(conf: &Conf, set: &Set) -> Result<Option<(String, String)>> {
-    let plain = |key: &str, value: String| Ok(Some((format!("--{key}"), value)));
+    let plain = |key: &str, value: String| Ok(Some((format!("--{key}"), in_effect(conf, key, value))));
     match set {
         Set::Disk(_) => Ok(None),
         Set::Hostname(name) => plain("hostname", name.clone()),
