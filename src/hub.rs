@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -118,7 +118,7 @@ impl Hub {
             has_digest: false,
         };
         let (scrub, interrupt) = (Scrub::default(), Arc::default());
-        Self { run: Mutex::new(run), scrub, clock: Arc::new(SystemTime::now), interrupt }
+        Self { run: Mutex::new(run), scrub, clock: steady(), interrupt }
     }
 
     /// Names the values that are hidden wherever they appear.
@@ -287,6 +287,13 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// Returns a clock that goes on from the time of day that it is now, whatever that is set to later: within a run times are in
+/// order, and what lies between two of them is what it took.
+fn steady() -> Clock {
+    let (time, since) = (SystemTime::now(), Instant::now());
+    Arc::new(move || time + since.elapsed())
 }
 
 impl Run {

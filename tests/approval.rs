@@ -1,6 +1,7 @@
 //! Approval by digest: what was planned is applied, and nothing else.
 use crate::support::place::{Place, Ran};
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 const FILES: &str = "name = \"web\"\n\
     [[file]]\npath = \"ROOT/a\"\ncontent = \"a\\n\"\n\
@@ -135,4 +136,12 @@ fn so_many_plans_are_kept_and_no_more() {
     }
     assert_eq!(fs::read_dir(place.root().join("run/plans")).unwrap().count(), 32);
     assert!(expect(&place, &old).stdout.contains("what was expected is not known"), "the oldest went");
+
+    // As if the clock had been set back since.
+    let kept = || fs::read_dir(place.root().join("run/plans")).unwrap().map(|plan| plan.unwrap().path());
+    let ahead = SystemTime::now() + Duration::from_hours(24);
+    kept().for_each(|plan| File::options().append(true).open(plan).unwrap().set_modified(ahead).unwrap());
+    place.recipe(&FILES.replace("ROOT/a", "ROOT/last"));
+    let last = digest(&place);
+    assert!(kept().any(|plan| plan.file_name().unwrap().to_str().unwrap().starts_with(&last)), "it is the newest");
 }

@@ -7,8 +7,8 @@ use provision::event::{Counts, Event, Outcome, Sink};
 use provision::id::Machine;
 use provision::report::Silent;
 use provision::resource::{Ack, Change};
-use std::fs;
-use std::time::SystemTime;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 /// A ledger with a run that changed something and failed, a quiet one, an acknowledgement and one that was killed.
 fn place() -> Place {
@@ -382,13 +382,22 @@ fn what_is_kept_of_a_program_a_run_and_all_runs_is_bounded() {
     assert!((1_000_000..=(1 << 20) + 1024).contains(&length), "{length}");
     let shown = history(&place, &["show", "last"]).1;
     assert!(shown.contains("warning: what programs print from here on is not kept: 10"), "{shown}");
-    for _ in 0..40 {
+    let short_run = || {
         let hub = start(&state, "apply", Box::new(Silent));
         make(&*hub, "file:/x");
         hub.emit(printed("short")).unwrap();
         hub.end(0, &Tally::default()).unwrap();
-    }
+    };
+    (0..40).for_each(|_| short_run());
     let kept = |number: u32| state.join(format!("runs/PROVISION-APPLY20261120-{number:03}.jsonl")).exists();
     assert_eq!(fs::read_dir(state.join("runs")).unwrap().count(), 32);
     assert!(kept(41) && kept(10) && !kept(9) && !kept(1));
+
+    // As if the clock had been set back since.
+    let ahead = SystemTime::now() + Duration::from_hours(24);
+    for file in fs::read_dir(state.join("runs")).unwrap() {
+        File::options().append(true).open(file.unwrap().path()).unwrap().set_modified(ahead).unwrap();
+    }
+    (0..2).for_each(|_| short_run());
+    assert!(kept(43) && kept(42), "the newest runs are those that were begun last");
 }

@@ -77,13 +77,16 @@ fn path(state_dir: &Path, reference: &str) -> Option<PathBuf> {
 fn make_room(state_dir: &Path) -> io::Result<()> {
     let directory = state_dir.join("runs");
     DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    let mut files: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(&directory)?
+    let now = SystemTime::now();
+    let mut files: Vec<(bool, SystemTime, PathBuf)> = std::fs::read_dir(&directory)?
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+            let written = entry.metadata().ok()?.modified().ok()?;
+            // What is newer than the clock was there before that was set back.
+            Some((written <= now, written, entry.path()))
         })
         .collect();
     files.sort();
     let many = (files.len() + 1).saturating_sub(RUNS);
-    files.iter().take(many).try_for_each(|(_, path)| std::fs::remove_file(path))
+    files.iter().take(many).try_for_each(|(.., path)| std::fs::remove_file(path))
 }

@@ -49,10 +49,10 @@ impl Session {
         if ids.is_empty() {
             return Ok(());
         }
-        let (driver, until) = (driver(&self.sys)?, self.sys.now() + PATIENCE);
+        let (driver, until) = (driver(&self.sys)?, self.sys.uptime() + PATIENCE);
         let mut said = None;
         while let Some(at_work) = driver.at_work(&self.sys, &ids)? {
-            if self.hub.interrupted() || self.sys.now() >= until {
+            if self.hub.interrupted() || self.sys.uptime() >= until {
                 break;
             }
             if said.as_ref() != Some(&at_work) {
