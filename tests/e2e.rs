@@ -19,6 +19,9 @@ mod e2e_binary;
 mod e2e_bootstrap;
 mod e2e_cases;
 mod e2e_clone;
+// It reads the registers of this processor.
+#[cfg(target_arch = "x86_64")]
+mod e2e_clock;
 mod e2e_container;
 mod e2e_cut;
 mod e2e_deb;
