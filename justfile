@@ -1,7 +1,5 @@
 # Short names for what is done every day; `just` lists them. Nothing else needs this file.
 
-target := "target/x86_64-unknown-linux-gnu"
-
 _list:
     @just --list --unsorted
 
@@ -33,8 +31,8 @@ bench-host: release
 
 # The static binary, as it is released
 release:
-    packaging/build.sh x86_64-unknown-linux-gnu
-    ls -l {{ target }}/release/provision
+    packaging/build.sh
+    ls -l target/release/provision
 
 # A release in target/dist: `just release-all --key FILE --url URL 0.1.0`; packaging/README.md
 release-all *arguments:

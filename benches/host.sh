@@ -3,7 +3,7 @@
 # commands) in a disposable host, against a bare reading of the same: `cat` of the files and of dpkg's and the accounts'
 # records, and one `systemctl show`. CPU seconds with those of all children, the median of 15 rounds, both in each round.
 #
-#   packaging/build.sh x86_64-unknown-linux-gnu && benches/host.sh
+#   packaging/build.sh && benches/host.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export HOST_NUMBER=${HOST_NUMBER:-0}
@@ -39,7 +39,7 @@ trap 'tests/lab/host.sh down; rm -rf "$scratch"' EXIT
 recipe >"$scratch/mix.toml"
 tests/lab/host.sh down
 tests/lab/host.sh up git >/dev/null 2>&1
-tests/lab/host.sh put target/x86_64-unknown-linux-gnu/release/provision /usr/local/bin/provision
+tests/lab/host.sh put target/release/provision /usr/local/bin/provision
 tests/lab/host.sh put "$scratch/mix.toml" /root/mix.toml
 tests/lab/host.sh run provision apply /root/mix.toml --yes | tail -n 1
 # shellcheck disable=SC2016 # for the shell inside

@@ -1,20 +1,91 @@
 #!/bin/sh
-# Builds the release binary for a target (`rustc -vV` has this machine's): packaging/build.sh [--check] TARGET
+# Builds the release binary, which is the same bytes wherever the checkout and cargo's home are.
 #
-# It is target/TARGET/release/provision, and the same bytes wherever the checkout and cargo's home are. With --check nothing is
-# built: it only fails where the compiler has no standard library for the target. RUSTC is the compiler.
+#   packaging/build.sh                           for this machine, by what --find finds: target/release/provision
+#   packaging/build.sh TARGET                    for a target of the compiler RUSTC: target/TARGET/release/provision
+#   packaging/build.sh --find MACHINE [LIBC...]  builds nothing: prints the target for the machine and the compiler that has a
+#                                                library for it, with musl where one has, else with gnu
 
 main() {
 	set -eu
-	check=
-	[ "${1-}" != --check ] || { check=1; shift; }
-	[ $# = 1 ] || fail "usage: packaging/build.sh [--check] TARGET"
 	CDPATH='' cd -- "$(dirname -- "$0")/.."
+	PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+	case ${1-} in
+	--find)
+		[ $# -ge 2 ] || usage
+		shift
+		find_toolchain "$@"
+		;;
+	'')
+		found=$(find_toolchain "$(uname -m)") || fail "no compiler here builds for this machine: install Rust as https://rustup.rs says"
+		export RUSTC="${found#* }"
+		build "${found% *}"
+		mkdir -p -- target/release
+		ln -f -- "target/${found% *}/release/provision" target/release/provision
+		;;
+	-*) usage ;;
+	*)
+		[ $# = 1 ] || usage
+		build "$1"
+		;;
+	esac
+}
+
+usage() {
+	fail "usage: packaging/build.sh [TARGET | --find MACHINE [LIBC...]]"
+}
+
+# fail WHAT
+fail() {
+	printf 'build: %s\n' "$1" >&2
+	exit 1
+}
+
+# find_toolchain MACHINE [LIBC...]. Debian's own compiler knows targets that the one of rustup may have no library for.
+find_toolchain() {
+	machine=$1
+	shift
+	[ $# -gt 0 ] || set -- musl gnu
+	for libc in "$@"; do
+		for compiler in "${RUSTC:-rustc}" /usr/bin/rustc; do
+			if is_new "$compiler" && find_library "$compiler" "$machine-unknown-linux-$libc"; then
+				printf '%s\n' "$machine-unknown-linux-$libc $compiler"
+				return
+			fi
+		done
+	done
+	return 1
+}
+
+# is_new COMPILER: by major and minor version.
+is_new() {
+	wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+	version=$("$1" --version 2>/dev/null) || return 1
+	version=${version#rustc }
+	minor=${version#*.}
+	[ "${version%%.*}" -gt "${wanted%%.*}" ] || { [ "${version%%.*}" = "${wanted%%.*}" ] && [ "${minor%%.*}" -ge "${wanted#*.}" ]; }
+}
+
+# find_library COMPILER TARGET: sets `with_library` where the library is built as well: of Debian's compiler there is its source.
+find_library() {
+	with_library=''
+	library=$("$1" --print target-libdir --target "$2" 2>/dev/null) || return 1
+	case $2 in
+	# `ring` has C in it.
+	"$(uname -m)"-*-musl) command -v musl-gcc >/dev/null || return 1 ;;
+	esac
+	for file in "$library"/libstd-*.rlib; do
+		[ ! -e "$file" ] || return 0
+	done
+	with_library=$("$1" --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock
+	[ "$2" = "$(uname -m)-unknown-linux-musl" ] && [ -e "$with_library" ]
+}
+
+# build TARGET
+build() {
+	find_library "${RUSTC:-rustc}" "$1" || fail "${RUSTC:-rustc} has no standard library for $1"
 	checkout=$(pwd -P)
 	cargo_home=${CARGO_HOME:-${HOME:-/root}/.cargo}
-	PATH=$PATH:$cargo_home/bin
-	find_library "$1" || fail "${RUSTC:-rustc} has no standard library for $1"
-	[ -z "$check" ] || return 0
 	# Cargo names sources by either, where a link leads there.
 	real_home=$(readlink -f -- "$cargo_home")
 	for path in "$checkout" "$cargo_home" "$real_home"; do
@@ -33,17 +104,6 @@ main() {
 	check_static "target/$1/release/provision"
 }
 
-# Sets `with_library` where the library is built as well: of Debian's compiler there is its source, and for musl no more.
-find_library() {
-	with_library=''
-	library=$("${RUSTC:-rustc}" --print target-libdir --target "$1" 2>/dev/null) || return 1
-	for file in "$library"/libstd-*.rlib; do
-		[ ! -e "$file" ] || return 0
-	done
-	with_library=$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock
-	[ "$1" = "$(uname -m)-unknown-linux-musl" ] && [ -e "$with_library" ] && command -v musl-gcc >/dev/null
-}
-
 # Adds what the library needs to `flags` and to the environment. Of what unwinds it refers to two functions, which find nothing
 # in a program that has no tables for it.
 prepare_library() {
@@ -57,12 +117,6 @@ prepare_library() {
 	flags="$flags, '-Ctarget-feature=+crt-static', '-Crelocation-model=static', '-Clink-self-contained=no'"
 	flags="$flags, '-Cforce-frame-pointers=yes', '-Lnative=$needs'"
 	export RUSTC_BOOTSTRAP=1 TARGET_CC=musl-gcc
-}
-
-# fail WHAT
-fail() {
-	printf 'build: %s\n' "$1" >&2
-	exit 1
 }
 
 check_static() {

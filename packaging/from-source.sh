@@ -40,25 +40,16 @@ is_writable() {
 	[ -d "$1" ] && [ -w "$1" ]
 }
 
-# Sets `version` and `host`, the machine for which this toolchain builds.
+# A Rust toolchain, with which something can be built for this machine.
 find_rust() {
 	PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 	wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$checkout/Cargo.toml")
 	remedy="install Rust $wanted or later as https://rustup.rs says, then run this again"
 	command -v cargo >/dev/null || fail "there is no Rust toolchain: \`cargo\` was not found" "$remedy"
-	about=$(cd "$checkout" && cargo --version && rustc -vV) ||
-		fail "the Rust toolchain does not work: \`cargo --version\` or \`rustc -vV\` failed" "$remedy"
-	version=$(printf '%s\n' "$about" | sed -n 's/^release: \([0-9.]*\).*/\1/p')
-	host=$(printf '%s\n' "$about" | sed -n 's/^host: //p')
-	is_at_least "$version" "$wanted" || fail "Rust $version is too old" "$remedy"
-}
-
-# Returns whether version $1 is $2 or later, by major and minor.
-is_at_least() {
-	is_minor=${1#*.} wanted_minor=${2#*.}
-	[ "${1%%.*}" -gt "${2%%.*}" ] || {
-		[ "${1%%.*}" = "${2%%.*}" ] && [ "${is_minor%%.*}" -ge "${wanted_minor%%.*}" ]
-	}
+	about=$(cd "$checkout" && cargo --version && rustc --version) ||
+		fail "the Rust toolchain does not work: \`cargo --version\` or \`rustc --version\` failed" "$remedy"
+	found=$("$checkout/packaging/build.sh" --find "$(uname -m)") ||
+		fail "this cannot be built with $(printf '%s\n' "$about" | tail -n 1)" "$remedy"
 }
 
 # The static binary needs libc.a besides.
@@ -81,13 +72,13 @@ links() {
 }
 
 build() {
-	say "building with Rust $version"
-	"$checkout/packaging/build.sh" "$host" ||
+	say "building for ${found% *} with $("${found#* }" --version)"
+	"$checkout/packaging/build.sh" ||
 		fail "the build failed" "see above; with a network that reaches crates.io, run this again"
 }
 
 install_binary() {
-	built=$checkout/target/$host/release/provision
+	built=$checkout/target/release/provision
 	if cmp -s "$built" "$directory/provision"; then
 		return 0
 	fi

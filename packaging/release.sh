@@ -111,8 +111,6 @@ find_tools() {
 	[[ -r $public_key ]] || fail "the public key $public_key cannot be read"
 }
 
-# Debian's own compiler knows machines that the one of rustup may have no standard library for.
-compilers=(rustc /usr/bin/rustc)
 declare -A target=() compiler=()
 
 # All that is missing is said before anything is built.
@@ -131,16 +129,8 @@ find_toolchains() {
 }
 
 find_toolchain() {
-	local libc rustc
-	for libc in "${libcs[@]}"; do
-		for rustc in "${compilers[@]}"; do
-			RUSTC=$rustc packaging/build.sh --check "$1-unknown-linux-$libc" 2>/dev/null || continue
-			target[$1]=$1-unknown-linux-$libc
-			compiler[$1]=$rustc
-			return
-		done
-	done
-	return 1
+	local found
+	found=$(packaging/build.sh --find "$1" "${libcs[@]}") && read -r "target[$1]" "compiler[$1]" <<<"$found"
 }
 
 # emulator MACHINE: what runs its programs here. Debian 13 calls it otherwise.

@@ -1,5 +1,5 @@
 //! The release binary in strange roots: one with nothing but a static busybox, and Debian 11, 12 and 13 with name services
-//! that a static program must not load (tests/lab/roots.sh makes them).
+//! that a static program must not load (tests/lab/roots.sh makes them). One for a target that musl is not there for has glibc.
 use crate::lab::binary;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ struct Root(tempfile::TempDir);
 type Ran = (Option<i32>, String);
 
 impl Root {
-    fn new() -> Self {
+    fn new(provision: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/roots.sh");
         let made = Command::new(script).arg(ROOTS).stdin(Stdio::null()).status().expect("roots.sh starts");
         assert!(made.success(), "the roots could not be made");
         let root = Self(tempfile::tempdir().expect("a directory"));
-        std::fs::copy(binary(), root.path("provision")).expect("the release binary is there");
+        std::fs::copy(provision, root.path("provision")).expect("the binary is there");
         root
     }
 
     fn busybox() -> Self {
-        let root = Self::new();
+        let root = Self::new(&binary());
         for directory in ["bin", "tmp"] {
             std::fs::create_dir(root.path(directory)).unwrap();
         }
@@ -34,8 +34,8 @@ impl Root {
         root
     }
 
-    fn debian(release: &str) -> Self {
-        let root = Self::new();
+    fn debian(release: &str, provision: &Path) -> Self {
+        let root = Self::new(provision);
         let tar = format!("{ROOTS}/{release}.tar");
         let code = Command::new("tar").arg("-C").arg(root.0.path()).args(["-xf", &tar]).status().unwrap();
         assert!(code.success());
@@ -109,14 +109,17 @@ fn a_user_that_does_not_exist_is_looked_up_on_every_debian_with_every_name_servi
     let command = "name = \"as\"\n\
         [[command]]\nname = \"as\"\nuser = \"nobody-here\"\nargv = [\"/bin/true\"]\nonce = true\n";
     let known = "name = \"known\"\n[[file]]\npath = \"/tmp/b\"\ncontent = \"b\"\nowner = \"daemon\"\n";
-    for release in ["bullseye", "bookworm", "trixie"] {
-        let root = Root::debian(release);
+    let with_glibc = PathBuf::from(env!("CARGO_BIN_EXE_provision"));
+    let releases = ["bullseye", "bookworm", "trixie"];
+    for (release, provision) in releases.iter().flat_map(|release| [(release, binary()), (release, with_glibc.clone())])
+    {
+        let root = Root::debian(release, &provision);
         for (name, text) in [("owner", recipe), ("command", command), ("known", known)] {
             root.write(&format!("{name}.toml"), text);
         }
         for services in ["files", "files systemd", "compat", "files sss", "compat systemd sss"] {
             root.write("etc/nsswitch.conf", &format!("passwd: {services}\ngroup: {services}\nshadow: {services}\n"));
-            let about = |said: &str| format!("{release}, `passwd: {services}`: {said}");
+            let about = |said: &str| format!("{release}, `passwd: {services}`, {}: {said}", provision.display());
             for name in ["owner", "command"] {
                 for verb in ["plan", "apply", "status"] {
                     let (code, said) = root.run(&["/provision", verb, &format!("/{name}.toml")]);

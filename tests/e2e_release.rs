@@ -48,8 +48,7 @@ impl Elsewhere {
     }
 
     fn release(&self, arguments: &str) -> Output {
-        let options =
-            "--machines x86_64 --libc gnu --manual \"$PLACE/manual\" --output \"$PLACE/dist\" --key \"$PLACE/key\"";
+        let options = "--machines x86_64 --manual \"$PLACE/manual\" --output \"$PLACE/dist\" --key \"$PLACE/key\"";
         let release = format!("packaging/release.sh {options} --url {URL} {arguments}");
         self.run(&self.path("a checkout"), &format!("umask 027; CARGO_HOME=$PLACE/cargo TZ=Asia/Tokyo {release}"))
     }

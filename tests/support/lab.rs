@@ -72,11 +72,7 @@ impl Lab {
     /// Copies the release binary, and what the recipes need that takes long to make.
     pub fn furnish(&self) {
         let binary = binary();
-        assert!(
-            binary.is_file(),
-            "{} is missing: run `packaging/build.sh x86_64-unknown-linux-gnu` first",
-            binary.display()
-        );
+        assert!(binary.is_file(), "{} is missing: run `packaging/build.sh` first", binary.display());
         self.put(&binary, "/usr/local/bin/provision");
     }
 
@@ -147,7 +143,7 @@ impl Drop for Lab {
 /// Returns where cargo puts the release binary.
 pub fn binary() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("x86_64-unknown-linux-gnu/release/provision")
+    target.join("release/provision")
 }
 
 /// Returns where cargo puts the stand-in for `pct`.
