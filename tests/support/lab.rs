@@ -140,7 +140,7 @@ impl Drop for Lab {
     }
 }
 
-/// Returns where cargo puts the release binary.
+/// Returns where packaging/build.sh leaves the release binary.
 pub fn binary() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release/provision")
