@@ -3,7 +3,7 @@ use super::LXC_PATH;
 use super::config::{Config, ours};
 use super::host::text;
 use super::write::{IDS, SHIFT};
-use crate::container::Found;
+use crate::container::{Found, What};
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::{FileKind, NewFile, System};
 use std::io;
@@ -42,11 +42,13 @@ pub(super) fn ids(sys: &dyn System) -> Result<Vec<u32>> {
     Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
-/// A directory without a configuration is nothing, unless there is a root file system in it.
+/// A directory without a configuration is nothing, unless there is a root file system in it; one that is empty was killed
+/// off before it had one, or after.
 pub(super) fn no_config(sys: &dyn System, id: u32) -> Result<Option<Found>> {
     let path = rootfs_path(id);
     if sys.lstat(Path::new(&path)).attempt(|| format!("reading `{path}`"))?.is_none() {
-        return Ok(None);
+        let empty = sys.list(Path::new(&home(id))).is_ok_and(|names| names.is_empty());
+        return Ok(empty.then(|| Found { what: What::Unfinished, ..Found::default() }));
     }
     Err(Error::new(format!("looking at container {id}"))
         .reason(format!("`{path}` is there, without a `config` beside it"))

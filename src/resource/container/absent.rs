@@ -22,8 +22,11 @@ impl<'a> View<'a, '_> {
             plan.needed = self.stands_on(found);
             return plan;
         }
-        let hostname = found.settings.hostname.as_deref().unwrap_or_default();
-        let change = Change::removed(&self.name, format!("{hostname} with all that is in it"));
+        let what = match &found.settings.hostname {
+            Some(hostname) => format!("{hostname} with all that is in it"),
+            None => "what a killed run left of it".to_owned(),
+        };
+        let change = Change::removed(&self.name, what);
         let ends = driver.host_ends(self.sys, id).into_iter().map(|end| Thing::Path(interface(&end)));
         plan.steps.push(Step::new(vec![change], move |sys| driver.destroy(sys, id)).supplies(ends));
         plan
