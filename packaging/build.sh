@@ -68,17 +68,20 @@ is_new() {
 
 # find_library COMPILER TARGET: sets `with_library` where the library is built as well: of Debian's compiler there is its source.
 find_library() {
-	with_library=''
+	with_library='' machine=${2%%-*}
 	library=$("$1" --print target-libdir --target "$2" 2>/dev/null) || return 1
-	case $2 in
 	# `ring` has C in it.
-	"$(uname -m)"-*-musl) command -v musl-gcc >/dev/null || return 1 ;;
-	esac
+	case $2 in *-musl) [ -e "$(musl_specs)" ] || return 1 ;; esac
 	for file in "$library"/libstd-*.rlib; do
 		[ ! -e "$file" ] || return 0
 	done
 	with_library=$("$1" --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock
-	[ "$2" = "$(uname -m)-unknown-linux-musl" ] && [ -e "$with_library" ]
+	case $2 in *-musl) [ -e "$with_library" ] ;; *) return 1 ;; esac
+}
+
+# What gcc is told to compile and link with musl: of Debian's musl-dev.
+musl_specs() {
+	printf '%s\n' "/usr/lib/$machine-linux-musl/musl-gcc.specs"
 }
 
 # build TARGET
@@ -95,28 +98,41 @@ build() {
 	unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR
 	map=--remap-path-prefix
 	flags="'$map=$checkout=/provision', '$map=$cargo_home=/cargo', '$map=$real_home=/cargo'"
+	linker=cc
+	[ "$machine" = "$(uname -m)" ] || linker=$machine-linux-gnu-gcc
+	export TARGET_CC="$linker"
+	case $1 in *-musl) make_musl_gcc ;; esac
 	if [ -n "$with_library" ]; then
-		prepare_library
-		set -- "$1" -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size --config "target.$1.linker = 'musl-gcc'"
+		linker=$TARGET_CC
+		add_unwinding
+		flags="$flags, '-Ctarget-feature=+crt-static', '-Crelocation-model=static', '-Clink-self-contained=no'"
+		flags="$flags, '-Cforce-frame-pointers=yes', '-Lnative=$tools'"
+		export RUSTC_BOOTSTRAP=1
+		set -- "$1" -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
 	fi
 	# Cargo's output goes to stderr.
-	cargo build --release --locked --config "target.$1.rustflags = [$flags]" --target "$@" --target-dir target </dev/null >&2
+	cargo build --release --locked --config "target.${1}.linker = '$linker'" --config "target.${1}.rustflags = [$flags]" \
+		--target "$@" --target-dir target </dev/null >&2
 	check_static "target/$1/release/provision"
 }
 
-# Adds what the library needs to `flags` and to the environment. Of what unwinds it refers to two functions, which find nothing
-# in a program that has no tables for it.
-prepare_library() {
-	needs=target/no-unwinding
-	mkdir -p -- "$needs"
-	musl-gcc -c -x c -o "$needs/unwind.o" - <<-END
+# As that of Debian's musl-tools, for any machine. It is found by its name alone: a path may have spaces in it.
+make_musl_gcc() {
+	tools=target/musl-$machine
+	mkdir -p -- "$tools"
+	printf '#!/bin/sh\nexec %s-linux-gnu-gcc "$@" -specs %s\n' "$machine" "$(musl_specs)" >"$tools/musl-gcc"
+	chmod 755 "$tools/musl-gcc"
+	PATH=$checkout/$tools:$PATH
+	TARGET_CC=musl-gcc
+}
+
+# Of what unwinds, the library refers to two functions; they find nothing in a program that has no tables for it.
+add_unwinding() {
+	musl-gcc -c -x c -o "$tools/unwind.o" - <<-END
 		int _Unwind_Backtrace(void *each, void *argument) { return 5; /* the end of the stack */ }
 		unsigned long _Unwind_GetIP(void *context) { return 0; }
 	END
-	ar rcs "$needs/libunwind.a" "$needs/unwind.o"
-	flags="$flags, '-Ctarget-feature=+crt-static', '-Crelocation-model=static', '-Clink-self-contained=no'"
-	flags="$flags, '-Cforce-frame-pointers=yes', '-Lnative=$needs'"
-	export RUSTC_BOOTSTRAP=1 TARGET_CC=musl-gcc
+	"$machine-linux-gnu-ar" rcs "$tools/libunwind.a" "$tools/unwind.o"
 }
 
 check_static() {

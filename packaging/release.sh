@@ -118,7 +118,7 @@ find_toolchains() {
 	local machine able=1
 	for machine in "${machines[@]}"; do
 		if ! find_toolchain "$machine"; then
-			say "no compiler here builds for $machine: \`rustup target add $machine-unknown-linux-musl\`, or what packaging/README.md has"
+			say "no compiler here builds for $machine: install what packaging/README.md has for it"
 			able=0
 		elif [[ $machine != "$(uname -m)" ]] && ! { command -v "$machine-linux-gnu-gcc" && emulator "$machine"; } >/dev/null; then
 			say "to link and to run what is built for $machine: \`apt-get install gcc-${machine//_/-}-linux-gnu qemu-user-static\`"
@@ -147,12 +147,8 @@ make_manual() {
 
 # make_for MACHINE: the binary and the package.
 make_for() {
-	local binary=$new/provision-$version-$1-linux triple=${target[$1]} variable
+	local binary=$new/provision-$version-$1-linux triple=${target[$1]}
 	say "building for $triple with $("${compiler[$1]}" --version)"
-	variable=${triple^^}
-	if [[ $1 != "$(uname -m)" ]]; then
-		export "CARGO_TARGET_${variable//-/_}_LINKER=$1-linux-gnu-gcc" "CC_${triple//-/_}=$1-linux-gnu-gcc"
-	fi
 	RUSTC=${compiler[$1]} packaging/build.sh "$triple"
 	install -m 0755 "target/$triple/release/provision" "$binary"
 	try "$1" "$binary"
