@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,22 @@ fn a_run_that_nobody_hears_changes_what_it_should() {
             assert!(again.stdout.contains("\napplied: 0 changed, 1 in sync"), "{streams}: {again:?}");
         }
     }
+}
+
+#[test]
+fn what_a_caller_hands_on_changes_nothing_that_is_done() {
+    let look = "umask >ROOT/umask; touch ROOT/made; readlink /proc/self/fd/* >ROOT/open || true";
+    let place =
+        Place::new(&format!("name = \"web\"\n[[command]]\nname = \"look\"\nscript = \"{look}\"\nonce = true\n"));
+    let command = place.command(&["apply", "web.toml"]);
+    let mut shell = Command::new("dash");
+    shell.args(["-c", "trap '' CHLD; umask 000; exec 7<web.toml; exec \"$@\"", "dash"]).arg(command.get_program());
+    let ran = Ran::of(&shell.args(command.get_args()).current_dir(place.root()).output().unwrap(), place.root());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let read = |name: &str| fs::read_to_string(place.root().join(name)).unwrap();
+    assert_eq!(read("umask"), "0022\n");
+    assert!(!read("open").contains("web.toml"), "{}", read("open"));
+    assert_eq!(fs::metadata(place.root().join("made")).unwrap().mode() & 0o777, 0o644);
 }
 
 #[test]

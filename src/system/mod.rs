@@ -9,6 +9,7 @@ mod facts;
 pub mod fingerprint;
 pub mod git;
 pub mod glob;
+mod inherited;
 pub mod lock;
 mod names;
 pub mod network;
@@ -26,6 +27,7 @@ pub use command::{Command, Output};
 pub use download::download;
 pub use empty::Empty;
 pub use facts::Facts;
+pub use inherited::put_inherited_aside;
 pub use names::pin_name_service;
 pub use real::Real;
 
