@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, Writer, rfc3339};
 use crate::report::Reporter;
 use crate::resource::{Claim, Fields, Known};
 use scrub::Scrub;
+pub(crate) use scrub::steers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};

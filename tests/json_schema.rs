@@ -182,6 +182,7 @@ const BEYOND: &[(&str, &str)] = &[
     ("syntax.toml", "it is not TOML"),
     ("together.toml", "which fields go together: `provision validate` says it better than `anyOf` could"),
     ("twice.toml", "the same id twice"),
+    ("unseen.toml", "characters that are not seen, in a name"),
 ];
 
 #[test]

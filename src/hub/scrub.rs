@@ -240,7 +240,8 @@ pub(super) fn plain(text: &str, lines: bool) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-fn steers(c: char) -> bool {
+/// Returns whether a character steers a terminal: a control character, or one that turns the direction of writing.
+pub(crate) fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,5 +1,6 @@
 //! The mistakes of a recipe: every one of them, each with its place, in the order of the files and of the places in them.
 use super::value::Span;
+use crate::hub::steers;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
 use std::ops::Range;
@@ -181,7 +182,7 @@ fn framed(report: &str) -> String {
 
 /// Writes control characters as escapes: values and names are shown, and a terminal must not obey them.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// Drops the escape sequences of colours.

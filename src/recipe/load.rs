@@ -7,6 +7,7 @@ use super::error::{Mistake, Mistakes, Place, Source};
 use super::evaluate::Scope;
 use super::files::Files;
 use super::gates::Gates;
+use super::legible;
 use super::secret::Wanted;
 use super::source::{Unloaded, unread_text};
 use super::stage::stages;
@@ -145,6 +146,7 @@ impl<'a> Loader<'a> {
         self.gates.look(&mut self.mistakes);
         unique::containers(&mut self);
         unique::ids(&mut self);
+        legible::names(&mut self);
         if let Some(place) = self.dropped.take().filter(|_| self.mistakes.count() == 0) {
             self.mistakes.add(Pass::Whole, Mistake::new(place, "a table that cannot be read", "this one"));
         }

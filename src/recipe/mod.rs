@@ -19,6 +19,7 @@ mod gather;
 mod include;
 mod item;
 mod iterate;
+mod legible;
 mod load;
 mod operate;
 mod render;

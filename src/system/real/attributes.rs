@@ -7,14 +7,24 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 
 const ACL: &CStr = c"system.posix_acl_access";
+const CAPABILITIES: &CStr = c"security.capability";
 
-/// The attributes of a file that another may have. Capabilities and signatures are bound to its content and stay behind.
+/// The attributes of a file that another may have.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes(Vec<(CString, Vec<u8>)>);
 
 impl Attributes {
-    /// Returns those of an open file.
+    /// Returns those of an open file for one with other content: capabilities and signatures are bound to that and stay behind.
     pub(super) fn of(file: impl AsFd) -> Result<Self> {
+        Self::read(file, is_handed_on)
+    }
+
+    /// Returns those for a copy.
+    pub(super) fn for_copy_of(file: impl AsFd) -> Result<Self> {
+        Self::read(file, |name| is_handed_on(name) || name == CAPABILITIES)
+    }
+
+    fn read(file: impl AsFd, is_wanted: fn(&CStr) -> bool) -> Result<Self> {
         let attempt = || "reading its extended attributes".to_owned();
         let list = match grown(|list| flistxattr(file.as_fd(), spare_capacity(list))) {
             Err(Errno::NOTSUP) => return Ok(Self::default()),
@@ -22,7 +32,7 @@ impl Attributes {
         };
         let names = list.split_inclusive(|byte| *byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok());
         let mut all = Vec::new();
-        for name in names.filter(|name| is_handed_on(name)) {
+        for name in names.filter(|name| is_wanted(name)) {
             if let Some(value) = value(file.as_fd(), name).attempt(attempt)? {
                 all.push((name.to_owned(), value));
             }

@@ -36,7 +36,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
         What::File(source) => {
             let place = Place::open(to).attempt(attempt)?;
             obstacle::to_replacing(&place, to, &attempt)?;
-            let attributes = Attributes::of(&source).attempt(attempt)?;
+            let attributes = Attributes::for_copy_of(&source).attempt(attempt)?;
             let pour = |mut draft: &File| io::copy(&mut &source, &mut draft).map(drop);
             put(&place, to, (is.uid, is.gid, is.mode), Some(&attributes), pour, &|_| Ok(()), &attempt)
         }

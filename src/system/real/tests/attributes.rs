@@ -4,6 +4,9 @@ use rustix::fs::{XattrFlags, lgetxattr, lsetxattr};
 
 const ACL: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
+const CAPABILITIES: &str = "security.capability";
+/// `cap_net_bind_service=ep`
+const NET_BIND_SERVICE: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Returns an ACL by which user 7 may read, in the kernel's form: see `linux/posix_acl_xattr.h`.
 fn acl(mask: u16) -> Vec<u8> {
@@ -32,13 +35,11 @@ fn a_file_that_is_rewritten_keeps_its_acl_and_attributes_but_no_capability() {
     let path = world.at("etc/shadow");
     set(&path, ACL, &acl(4));
     set(&path, "user.note", b"theirs");
-    // cap_net_bind_service=ep
-    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    set(&path, "security.capability", &capability);
+    set(&path, CAPABILITIES, &NET_BIND_SERVICE);
     world.write("etc/shadow", "new", 0, 0o640).unwrap();
     assert_eq!(get(&path, ACL), Some(acl(4)));
     assert_eq!(get(&path, "user.note"), Some(b"theirs".to_vec()));
-    assert_eq!(get(&path, "security.capability"), None);
+    assert_eq!(get(&path, CAPABILITIES), None);
     world.write("etc/shadow", "newer", 0, 0o600).unwrap();
     assert_eq!((get(&path, ACL), world.stat("etc/shadow").mode), (Some(acl(0)), 0o600), "the mode is the ACL's mask");
 }
@@ -72,11 +73,13 @@ fn a_copy_has_all_of_it() {
     world.write("home/key", "theirs", USER, 0o4640).unwrap();
     set(&world.at("home/key"), ACL, &acl(4));
     set(&world.at("home/key"), "user.note", b"theirs");
+    set(&world.at("home/key"), CAPABILITIES, &NET_BIND_SERVICE);
     world.write("etc/copy", "before", 0, 0o600).unwrap();
     world.real.copy(&world.at("home/key"), &world.at("etc/copy")).unwrap();
     let stat = world.stat("etc/copy");
     assert_eq!((stat.uid, stat.gid, stat.mode), (USER, USER, 0o4640));
     assert_eq!(get(&world.at("etc/copy"), ACL), Some(acl(4)));
     assert_eq!(get(&world.at("etc/copy"), "user.note"), Some(b"theirs".to_vec()));
+    assert_eq!(get(&world.at("etc/copy"), CAPABILITIES), Some(NET_BIND_SERVICE.to_vec()));
     assert_eq!(world.real.read(&world.at("etc/copy")).unwrap(), b"theirs");
 }
