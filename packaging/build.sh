@@ -41,17 +41,20 @@ fail() {
 	exit 1
 }
 
-# find_toolchain MACHINE [LIBC...]. Debian's own compiler knows targets that the one of rustup may have no library for.
+# find_toolchain MACHINE [LIBC...]. A library that is built as well is smaller than the one that a compiler brings. Debian's own
+# compiler has its source, and knows targets that the one of rustup may have nothing for.
 find_toolchain() {
 	machine=$1
 	shift
 	[ $# -gt 0 ] || set -- musl gnu
 	for libc in "$@"; do
-		for compiler in "${RUSTC:-rustc}" /usr/bin/rustc; do
-			if is_new "$compiler" && find_library "$compiler" "$machine-unknown-linux-$libc"; then
-				printf '%s\n' "$machine-unknown-linux-$libc $compiler"
-				return
-			fi
+		for has in has_source has_library; do
+			for compiler in "${RUSTC:-rustc}" /usr/bin/rustc; do
+				if is_new "$compiler" && "$has" "$compiler" "$machine-unknown-linux-$libc"; then
+					printf '%s\n' "$machine-unknown-linux-$libc $compiler"
+					return
+				fi
+			done
 		done
 	done
 	return 1
@@ -66,27 +69,32 @@ is_new() {
 	[ "${version%%.*}" -gt "${wanted%%.*}" ] || { [ "${version%%.*}" = "${wanted%%.*}" ] && [ "${minor%%.*}" -ge "${wanted#*.}" ]; }
 }
 
-# find_library COMPILER TARGET: sets `with_library` where the library is built as well: of Debian's compiler there is its source.
-find_library() {
-	with_library='' machine=${2%%-*}
-	library=$("$1" --print target-libdir --target "$2" 2>/dev/null) || return 1
+# has_source COMPILER TARGET: whether the library can be built with the program, which is for musl alone.
+has_source() {
+	case $2 in *-musl) [ -e "$(musl_specs "$2")" ] || return 1 ;; *) return 1 ;; esac
+	root=$("$1" --print sysroot 2>/dev/null) && [ -e "$root/lib/rustlib/src/rust/library/Cargo.lock" ]
+}
+
+# has_library COMPILER TARGET
+has_library() {
 	# `ring` has C in it.
-	case $2 in *-musl) [ -e "$(musl_specs)" ] || return 1 ;; esac
+	case $2 in *-musl) [ -e "$(musl_specs "$2")" ] || return 1 ;; esac
+	library=$("$1" --print target-libdir --target "$2" 2>/dev/null) || return 1
 	for file in "$library"/libstd-*.rlib; do
 		[ ! -e "$file" ] || return 0
 	done
-	with_library=$("$1" --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock
-	case $2 in *-musl) [ -e "$with_library" ] ;; *) return 1 ;; esac
+	return 1
 }
 
-# What gcc is told to compile and link with musl: of Debian's musl-dev.
+# musl_specs TARGET: what gcc is told to compile and link with musl, of Debian's musl-dev.
 musl_specs() {
-	printf '%s\n' "/usr/lib/$machine-linux-musl/musl-gcc.specs"
+	printf '%s\n' "/usr/lib/${1%%-*}-linux-musl/musl-gcc.specs"
 }
 
 # build TARGET
 build() {
-	find_library "${RUSTC:-rustc}" "$1" || fail "${RUSTC:-rustc} has no standard library for $1"
+	compiler=${RUSTC:-rustc} machine=${1%%-*}
+	has_source "$compiler" "$1" || has_library "$compiler" "$1" || fail "$compiler has no standard library for $1"
 	checkout=$(pwd -P)
 	cargo_home=${CARGO_HOME:-${HOME:-/root}/.cargo}
 	# Cargo names sources by either, where a link leads there.
@@ -101,8 +109,8 @@ build() {
 	linker=cc
 	[ "$machine" = "$(uname -m)" ] || linker=$machine-linux-gnu-gcc
 	export TARGET_CC="$linker"
-	case $1 in *-musl) make_musl_gcc ;; esac
-	if [ -n "$with_library" ]; then
+	case $1 in *-musl) make_musl_gcc "$(musl_specs "$1")" ;; esac
+	if has_source "$compiler" "$1"; then
 		linker=$TARGET_CC
 		add_unwinding
 		flags="$flags, '-Ctarget-feature=+crt-static', '-Crelocation-model=static', '-Clink-self-contained=no'"
@@ -116,11 +124,11 @@ build() {
 	check_static "target/$1/release/provision"
 }
 
-# As that of Debian's musl-tools, for any machine. It is found by its name alone: a path may have spaces in it.
+# make_musl_gcc SPECS: as that of Debian's musl-tools, for any machine. It is found by its name alone: a path may have spaces in it.
 make_musl_gcc() {
 	tools=target/musl-$machine
 	mkdir -p -- "$tools"
-	printf '#!/bin/sh\nexec %s-linux-gnu-gcc "$@" -specs %s\n' "$machine" "$(musl_specs)" >"$tools/musl-gcc"
+	printf '#!/bin/sh\nexec %s-linux-gnu-gcc "$@" -specs %s\n' "$machine" "$1" >"$tools/musl-gcc"
 	chmod 755 "$tools/musl-gcc"
 	PATH=$checkout/$tools:$PATH
 	TARGET_CC=musl-gcc
