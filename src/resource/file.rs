@@ -1,6 +1,6 @@
 //! `[[file]]`: a whole file, a link, or the owner and mode of a file.
 use super::need::{Needs, Ownership};
-use super::{Ask, Mistake, Plan, Resource, Step, Thing, Want, leftover};
+use super::{Ask, Mistake, Plan, Resource, Step, Thing, Want, kept, leftover};
 use crate::error::{Error, Result};
 use crate::field::{AbsPath, Digest, Mode, Principal, Text};
 use crate::system::{FileKind, Stat, System};
@@ -213,10 +213,16 @@ impl File {
         for change in &mut changes {
             change.after.clone_from(&needs.after);
         }
-        let keep = is.is_some() && !same && !ask.ours(&self.path.0);
+        let keep = is.is_some() && !ask.ours(&self.path.0);
         let draft = content.into_draft(ask.timeout);
         let step = Step::new(changes, move |sys| {
-            if writes { self.write(&draft, mode, keep, sys) } else { self.set_metadata(Some(mode), sys) }
+            if writes {
+                return self.write(&draft, mode, keep, sys);
+            }
+            if keep {
+                kept::keep(self.path.path(), sys)?;
+            }
+            self.set_metadata(Some(mode), sys)
         });
         plan.steps.push(step.supplies([self.thing()]));
         Ok(plan)

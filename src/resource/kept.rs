@@ -36,6 +36,12 @@ pub(crate) fn restore_for(path: &Path, sys: &dyn System, take_effect: impl FnOnc
     sys.remove_file(&kept)
 }
 
+/// Returns whether two paths have the same content, or lead to the same place.
+pub(crate) fn same_content(one: &Path, other: &Path, sys: &dyn System) -> Result<bool> {
+    let (Some(one), Some(other)) = (sys.capture(one)?, sys.capture(other)?) else { return Ok(false) };
+    Ok(one.body == other.body)
+}
+
 /// Returns whether two paths have the same kind, owner, mode and content.
 pub(crate) fn same(one: &Path, other: &Path, sys: &dyn System) -> Result<bool> {
     let (Some(one), Some(other)) = (sys.capture(one)?, sys.capture(other)?) else { return Ok(false) };

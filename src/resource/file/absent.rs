@@ -19,8 +19,8 @@ impl File {
                 Some(shown(is))
             }
             Some(is) => match &kept {
-                // A restoration that was killed before it had dropped the copy.
-                Some((copy, _)) if kept::same(path, copy, sys)? => Some(shown(is)),
+                // Its content was as asked before us, or a restoration was killed before it had dropped the copy.
+                Some((copy, _)) if kept::same_content(path, copy, sys)? => Some(shown(is)),
                 Some((copy, _)) => {
                     let copy = copy.display();
                     return stays(format!("kept: changed since we wrote it; what was there before us is in `{copy}`"));
