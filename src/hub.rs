@@ -176,6 +176,11 @@ impl Hub {
         self.run().ledger.key().to_owned()
     }
 
+    /// Returns who stood in a machine's place when the ledger was last written.
+    pub fn identity(&self, machine: Machine) -> Option<String> {
+        self.run().ledger.state().identity(machine).map(str::to_owned)
+    }
+
     /// Says who stands in a machine's place: its machine-id, or a container's MAC. If that is another one than before, what
     /// was known of it is void, and so is that we made the container: so containers that exist are named before `known` of
     /// their host is asked, and again once one was made.

@@ -1,8 +1,11 @@
 //! What follows an apply: its metrics, and the hook that the configuration names; by the real program.
 use crate::support::place::{Place, Ran, wait_for};
 use crate::support::pty::{On, Pty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -308,6 +311,12 @@ fn a_run_that_may_wait_waits_for_the_other_and_says_so() {
     let short = place.run(&["apply", "web.toml", "--wait", "200ms"]);
     assert_eq!(short.code, 5, "{short:?}");
     assert!(short.stderr.contains("warning: waits for another run: held by pid "), "{}", short.stderr);
+    let mut tired = place.command(&["apply", "web.toml", "--wait", "1h"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(tired.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.next().unwrap().contains("waits for another run"));
+    kill(Pid::from_raw(tired.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(said.collect::<Vec<_>>(), ["error: waiting for another run", "  interrupted; nothing was done"]);
+    assert_eq!(tired.wait().unwrap().code(), Some(143));
     let second = place
         .command(&["apply", "web.toml", "--wait", "1h"])
         .stdout(Stdio::piped())

@@ -91,6 +91,24 @@ fn a_root_with_nothing_but_a_static_busybox_is_enough() {
 }
 
 #[test]
+fn a_machine_that_has_lost_its_id_is_no_other_one() {
+    let root = Root::busybox();
+    std::fs::create_dir(root.path("etc")).unwrap();
+    root.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    root.write("web.toml", "name = \"web\"\n[[file]]\npath = \"/a\"\ncontent = \"a\"\n");
+    let (code, said) = root.run(&["/provision", "apply", "/web.toml"]);
+    assert_eq!(code, Some(0), "{said}");
+    root.write("etc/machine-id", "");
+    for command in ["plan", "apply", "destroy"] {
+        let (code, said) = root.run(&["/provision", command, "/web.toml"]);
+        assert!(code == Some(1) && said.contains("the ledger is of the machine 0123456789abcdef"), "{command}: {said}");
+    }
+    root.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    let (code, said) = root.run(&["/provision", "destroy", "/web.toml", "--yes"]);
+    assert!(code == Some(0) && !root.path("a").exists(), "{said}");
+}
+
+#[test]
 fn what_a_root_lacks_is_said() {
     let root = Root::busybox();
     root.write("user.toml", "name = \"user\"\n[[user]]\nname = \"lilly\"\nshell = \"/bin/sh\"\nsystem = true\n");

@@ -1,5 +1,6 @@
 //! How a command ends: an exit code, and what is said about it.
 use crate::error::Error;
+use crate::interrupt;
 use crate::ledger::LockError;
 use crate::recipe::Mistakes;
 use crate::report::error_text;
@@ -16,6 +17,8 @@ pub(super) enum Exit {
     Usage(Error),
     /// Another run holds the lock: 5.
     Locked(Error),
+    /// A signal ended it before it began: 130, 143, 129.
+    Interrupted(Error),
 }
 
 impl Exit {
@@ -25,6 +28,7 @@ impl Exit {
             Self::Failed(_) => 1,
             Self::Mistakes(_) | Self::Usage(_) => 2,
             Self::Locked(_) => 5,
+            Self::Interrupted(_) => interrupt::exit_code().unwrap_or(130),
         }
     }
 
@@ -32,7 +36,9 @@ impl Exit {
     pub(super) fn say(&self, color: bool) -> i32 {
         let text = match self {
             Self::Mistakes(mistakes) => mistakes.render(color),
-            Self::Failed(error) | Self::Usage(error) | Self::Locked(error) => error_text(error, color),
+            Self::Failed(error) | Self::Usage(error) | Self::Locked(error) | Self::Interrupted(error) => {
+                error_text(error, color)
+            }
         };
         // There is nobody left to tell if stderr is closed.
         drop(writeln!(std::io::stderr(), "{}", text.trim_end()));

@@ -106,6 +106,14 @@ impl Session {
                 (recipe, Hub::writing(ledger, reporter))
             }
         };
+        let identity = machine_id(&sys);
+        if let Some(known) = book.identity(Machine::Host).filter(|known| identity.is_empty() && !known.is_empty()) {
+            let error = Error::new("reading `/etc/machine-id`")
+                .reason(format!("it is missing or empty, and the ledger is of the machine {known}"));
+            return Err(Exit::Failed(error.remedy(
+                "put it back; `systemd-machine-id-setup` makes a new one, with which nothing here counts as ours",
+            )));
+        }
         let found = found.to_string();
         let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
         hub.start(Started {
@@ -120,7 +128,6 @@ impl Session {
             hub.with_digest();
         }
         recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
-        let identity = machine_id(&sys);
         hub.identify(Machine::Host, &identity)?;
         let asks = |item: &Item| {
             let fields = item.remembered()?;
@@ -336,7 +343,12 @@ pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -
         match Lock::take(&global.state_dir, command, SystemTime::now()) {
             Ok(lock) => break lock,
             Err(failed @ LockError::Failed(_)) => return Err(failed.into()),
-            Err(held) if begun.elapsed() >= patience || interrupt::is_raised() => return Err(held.into()),
+            Err(held) if begun.elapsed() >= patience => return Err(held.into()),
+            Err(_) if interrupt::is_raised() => {
+                return Err(Exit::Interrupted(
+                    Error::new("waiting for another run").reason("interrupted; nothing was done"),
+                ));
+            }
             Err(held) if !is_told => {
                 is_told = true;
                 warn(&format!("waits for another run: {}", Error::from(held).causes.join(": ")));

@@ -1,6 +1,6 @@
 //! Where secrets are kept: files that a recipe names, and those that are generated once, below the state directory.
 #![expect(clippy::disallowed_methods, reason = "secrets are read at load, on this machine alone: this is the boundary")]
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -15,13 +15,16 @@ pub(super) struct Kept {
     pub(super) open: bool,
 }
 
-/// Reads a secret; none where there is no such file.
+/// Reads a secret; none where there is no such file. A pipe or a device has no end.
 pub(super) fn read(path: &Path) -> io::Result<Option<Kept>> {
-    let mut file = match File::open(path) {
+    let mut file = match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     let open = file.metadata()?.permissions().mode() & 0o004 != 0;
@@ -88,6 +91,16 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o077, 0);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn what_has_no_end_is_no_secret() {
+        let state = tempfile::tempdir().unwrap();
+        let pipe = state.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&pipe, Path::new("/dev/zero"), state.path()] {
+            assert_eq!(read(path).unwrap_err().to_string(), "it is no file");
+        }
     }
 
     #[test]
