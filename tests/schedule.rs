@@ -184,7 +184,9 @@ fn what_others_can_write_is_found() {
 
 #[test]
 fn wrong_words_are_refused_before_anything_is_touched() {
-    let place = Place::new("name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"hello\\n\"\n");
+    let place = Place::new(
+        "name = \"web\"\n[vars]\napi_token = \"\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"hello {{ api_token }}\\n\"\n",
+    );
     for (words, expected) in [
         (&["web.toml"][..], "--every <PERIOD>|--calendar <TIME>|--off"),
         (&["--every", "30m"], "<RECIPE>"),
@@ -195,6 +197,10 @@ fn wrong_words_are_refused_before_anything_is_touched() {
         (&["web.toml", "--calendar", "whenever"], "`whenever` is no time to systemd"),
         (&["nowhere.toml", "--every", "30m"], "nowhere.toml"),
         (&["web.toml", "--every", "30m", "--var", "port=1"], "port"),
+        (
+            &["web.toml", "--every", "30m", "--var", "api_token=hunter"],
+            "its value is taken for a secret, and everybody can read the unit",
+        ),
         (&["web.toml", "--every", "30m", "--only", "directory:*"], "no resource of `web` fits that pattern"),
         (&["web.toml", "--every", "30m", "--config", "no.toml"], "reading `no.toml`"),
         (&["./nowhere.toml", "--off"], "it is not scheduled, and no recipe is there"),

@@ -6,7 +6,7 @@ use super::find::find;
 use super::named;
 use super::options::{Global, ReachArgs, RecipeArgs, key_value};
 use super::print::{print, warn};
-use super::session::{items, load, options};
+use super::session::{given, items, load, options};
 use crate::error::{Attempt as _, Error};
 use crate::id::Id;
 use crate::item::Item;
@@ -88,6 +88,15 @@ impl Args {
         let ids: Vec<Id> = items(&loaded.stages).flat_map(Item::ids).collect();
         if let Some(mistake) = named::mistake(&ids, &loaded.name, &self.reach, &Allowed::default()) {
             return Err(Exit::Usage(mistake));
+        }
+        let recorded = given::recorded(&self.var, &loaded);
+        if let Some((name, _)) = self.var.iter().find(|(name, value)| recorded.get(name) != Some(value)) {
+            let error = Error::new(format!("scheduling `{}` with `--var {name}`", loaded.name));
+            let error =
+                error.reason("its value is taken for a secret, and everybody can read the unit that would have it");
+            let remedy =
+                "let the recipe have it from its [secrets]: from a file, or from /etc/provision/environment by `env`";
+            return Err(Exit::Usage(error.remedy(remedy)));
         }
         self.config.read(sys)?;
         let when = match (&self.every, &self.calendar) {

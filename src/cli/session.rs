@@ -1,5 +1,5 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
-mod given;
+pub(super) mod given;
 mod patience;
 
 use super::find::find;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const SHORTEST: usize = 4;
 
 /// Returns the variables with what may be kept of their values.
-pub(super) fn recorded(given: &[(String, String)], recipe: &Recipe) -> BTreeMap<String, String> {
+pub(in crate::cli) fn recorded(given: &[(String, String)], recipe: &Recipe) -> BTreeMap<String, String> {
     let mut flown = Vec::new();
     items(&recipe.stages).for_each(|item| secrets_by_name(&item.job.fields, false, &mut flown));
     let is_in =
