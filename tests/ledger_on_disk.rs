@@ -289,3 +289,26 @@ fn a_long_ledger_is_opened_from_its_last_checkpoint_and_says_the_same() {
     drop(writer(&state));
     assert!(!state.join("claims.new").exists());
 }
+
+#[test]
+fn a_copy_of_which_a_lost_ledger_knew_is_not_taken_for_what_was_there_last() {
+    let place = Place::new("name = \"web\"\n[[file]]\npath = \"ROOT/motd\"\ncontent = \"ours\\n\"\n");
+    let motd = place.root().join("motd");
+    let state = place.root().join("state");
+    for theirs in ["first\n", "second\n", "third\n"] {
+        fs::write(&motd, theirs).unwrap();
+        assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+        fs::remove_file(state.join("ledger.jsonl")).unwrap();
+        drop(fs::remove_file(state.join("claims.json")));
+    }
+    fs::write(&motd, "fourth\n").unwrap();
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    assert_eq!(place.run(&["destroy", "web.toml", "--yes"]).code, 0);
+    assert_eq!(fs::read_to_string(&motd).unwrap(), "fourth\n");
+    let copies =
+        fs::read_dir(state.join("kept")).unwrap().map(|copy| fs::read_to_string(copy.unwrap().path()).unwrap());
+    assert_eq!(
+        copies.collect::<std::collections::BTreeSet<_>>(),
+        ["first\n", "second\n", "third\n"].map(String::from).into()
+    );
+}

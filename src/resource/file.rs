@@ -11,7 +11,7 @@ mod content;
 mod link;
 mod metadata;
 
-use content::Content;
+use content::{Content, Keep};
 
 /// A whole file, a link, or only the owner and mode of a file.
 ///
@@ -213,19 +213,24 @@ impl File {
         for change in &mut changes {
             change.after.clone_from(&needs.after);
         }
-        let keep = is.is_some() && !ask.ours(&self.path.0);
+        let keep = (is.is_some() && !ask.ours(&self.path.0)).then(|| self.keeper(ask));
         let draft = content.into_draft(ask.timeout);
         let step = Step::new(changes, move |sys| {
             if writes {
                 return self.write(&draft, mode, keep, sys);
             }
-            if keep {
-                kept::keep(self.path.path(), sys)?;
+            if let Some(keep) = keep {
+                keep(self.path.path(), sys)?;
             }
             self.set_metadata(Some(mode), sys)
         });
         plan.steps.push(step.supplies([self.thing()]));
         Ok(plan)
+    }
+
+    /// Returns what keeps a copy of what was there before us: of an earlier time of ours there may be another one.
+    fn keeper(&self, ask: &Ask<'_>) -> Keep {
+        if ask.claim(&self.path.0).is_none() { kept::keep_anew } else { kept::keep }
     }
 
     fn thing(&self) -> Thing {

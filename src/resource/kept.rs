@@ -7,6 +7,20 @@ fn place(path: &Path, sys: &dyn System) -> PathBuf {
     sys.state_dir().join("kept").join(state::file_name(&path.to_string_lossy()))
 }
 
+/// Keeps a copy, though there may be one already of which nothing is known any more: that one is laid aside as `NAME.1` and so on.
+pub(crate) fn keep_anew(path: &Path, sys: &dyn System) -> Result<()> {
+    let copy = place(path, sys);
+    if copy_of(path, sys)?.is_none() || same(path, &copy, sys)? {
+        return keep(path, sys);
+    }
+    let aside = |number: u32| PathBuf::from(format!("{}.{number}", copy.display()));
+    let is_free = |number: &u32| sys.lstat(&aside(*number)).is_ok_and(|is| is.is_none());
+    let free = aside((1..=u32::MAX).find(is_free).unwrap_or_default());
+    sys.copy(&copy, &free).attempt(|| format!("laying aside `{}`", copy.display()))?;
+    sys.remove_file(&copy)?;
+    keep(path, sys)
+}
+
 /// Returns the copy of what stood at `path` before us.
 pub(crate) fn copy_of(path: &Path, sys: &dyn System) -> Result<Option<(PathBuf, Stat)>> {
     let copy = place(path, sys);

@@ -2,7 +2,7 @@
 use super::File;
 use crate::error::{Error, Result};
 use crate::field::{AbsPath, Mode};
-use crate::resource::{Ask, Change, diff, kept};
+use crate::resource::{Ask, Change, diff};
 use crate::system::fingerprint::sha256;
 use crate::system::{Body, Captured, Command, Fetch, FileKind, NewFile, Stat, System, without_login};
 use std::borrow::Cow;
@@ -25,6 +25,9 @@ pub(super) enum Content<'b> {
     Unknown,
 }
 
+/// Keeps a copy of what stands at a path.
+pub(super) type Keep = fn(&Path, &dyn System) -> Result<()>;
+
 impl File {
     /// Returns what the file should hold; `None` where the recipe does not say, or asks for a link.
     pub(super) fn asked<'b>(&'b self, ask: &Ask<'b>) -> Result<Option<Content<'b>>> {
@@ -46,14 +49,14 @@ impl File {
         }
     }
 
-    /// Writes what was drafted, once its validator accepts it. `keep`: a copy of what stands there is kept, which is not
+    /// Writes what was drafted, once its validator accepts it. `keep` keeps a copy of what stands there, which is not
     /// made before the new file is accepted, so that it is what the new one takes the place of.
-    pub(super) fn write(&self, draft: &Draft, mode: Mode, keep: bool, sys: &dyn System) -> Result<()> {
+    pub(super) fn write(&self, draft: &Draft, mode: Mode, keep: Option<Keep>, sys: &dyn System) -> Result<()> {
         let bytes = draft.bytes(self.path.path(), sys)?;
         let (uid, gid) = self.ownership().now(sys)?;
         let approve = |candidate: &Path| {
             self.accepts(candidate, draft.timeout, sys)?;
-            if keep { kept::keep(self.path.path(), sys) } else { Ok(()) }
+            keep.map_or(Ok(()), |keep| keep(self.path.path(), sys))
         };
         sys.write(self.path.path(), &NewFile { content: &bytes, uid, gid, mode: mode.0 }, &approve)
     }

@@ -3,7 +3,7 @@ use super::File;
 use crate::error::Result;
 use crate::field::Text;
 use crate::resource::need::Needs;
-use crate::resource::{Ask, Change, Plan, Step, kept};
+use crate::resource::{Ask, Change, Plan, Step};
 use crate::system::{Body, Stat, System};
 use std::path::Path;
 
@@ -45,10 +45,10 @@ impl File {
         for change in &mut changes {
             change.after.clone_from(&needs.after);
         }
-        let foreign = is.is_some() && !ask.ours(&self.path.0);
+        let keep = (is.is_some() && !ask.ours(&self.path.0)).then(|| self.keeper(ask));
         let step = Step::new(changes, move |sys| {
-            if foreign {
-                kept::keep(path, sys)?;
+            if let Some(keep) = keep {
+                keep(path, sys)?;
             }
             let (uid, gid) = self.ownership().now(sys)?;
             sys.symlink(Path::new(&target.0), path, uid, gid)
