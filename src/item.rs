@@ -1,7 +1,7 @@
 //! An `Item`: a resource with what is common to all kinds. It crosses the pipe to a container as a `JobItem`.
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
-use crate::resource::{Fields, Resource, Want, kind};
+use crate::resource::{Fields, Resource, Thing, Want, kind, occupied};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -104,6 +104,13 @@ impl Item {
         job.secret.iter().for_each(|path| forget(&mut fields, path));
         fields.retain(|field, value| kind.required.contains(&field.as_str()) || value.to_string().len() <= LONGEST);
         Some(fields)
+    }
+
+    /// Returns what of its machine it has, and by which id; nothing, where that should not be there.
+    pub fn has(&self) -> Vec<(Id, Thing)> {
+        let ids = if self.job.want == Want::Present { self.ids() } else { Vec::new() };
+        let has = |id: Id| occupied(&id, &self.job.fields).into_iter().map(move |thing| (id.clone(), thing));
+        ids.into_iter().flat_map(has).collect()
     }
 
     /// Returns the ids of its names.

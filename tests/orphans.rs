@@ -277,3 +277,22 @@ fn no_secret_and_nothing_large_is_kept_of_what_a_recipe_asks() {
     converge(&place, &["apply", "web.toml", "--prune"]);
     assert!(!is_there(&place, "secret") && !is_there(&place, "large"));
 }
+
+#[test]
+fn what_a_recipe_has_by_another_path_is_kept_and_is_shown_once() {
+    let by = |path: &str| format!("name = \"web\"\n[[file]]\npath = \"ROOT/{path}/f\"\ncontent = \"f\\n\"\n");
+    let place = Place::new(&by("link"));
+    fs::create_dir(place.root().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", place.root().join("link")).unwrap();
+    converge(&place, &["apply", "web.toml"]);
+    place.recipe(&by("real"));
+    let said = "  · host/file:ROOT/link/f  kept: host/file:ROOT/real/f has it\n";
+    for arguments in [["plan", "web.toml"].as_slice(), &["plan", "web.toml", "--prune"]] {
+        let plan = place.run(arguments);
+        assert!(plan.stdout.contains(said) && plan.stdout.contains("0 to change, 1 in sync"), "{plan:?}");
+    }
+    converge(&place, &["apply", "web.toml", "--prune"]);
+    assert!(is_there(&place, "real/f"));
+    let later = place.run(&["plan", "web.toml", "--check"]);
+    assert!(later.code == 0 && !later.stdout.contains("link/f"), "{later:?}");
+}

@@ -22,6 +22,7 @@ mod completions;
 mod containers;
 mod documents;
 mod faults;
+mod heirs;
 mod history;
 mod import;
 mod itself;

@@ -1,5 +1,6 @@
 //! `converge`: one function for plan, apply, status, test and destroy, on the host and inside a container.
 mod apply;
+mod heir;
 mod only;
 mod overheard;
 mod visit;

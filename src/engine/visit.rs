@@ -79,6 +79,11 @@ impl<'a> Visit<'a> {
     /// Plan and status: what differs, and why.
     pub(super) fn look(&mut self) -> Result<()> {
         self.scope.sink.emit(Event::Checking { ids: self.ids.clone() })?;
+        match self.heir() {
+            Ok(None) => {}
+            Ok(Some(heir)) => return self.leave_to(&heir),
+            Err(error) => return self.fail(error),
+        }
         let plan = match self.check() {
             Ok(plan) => plan,
             Err(error) => return self.fail(error),

@@ -61,7 +61,7 @@ impl Fleet<'_> {
         if let Some(identity) = &identity {
             (self.identify)(machine, identity)?;
         }
-        let known = (self.known)(machine, identity.as_deref());
+        let known = self.known_in(pass, machine, identity.as_deref());
         let agent = self.agents().remove(&id);
         // Somebody may have restarted the container since.
         let agent = agent.and_then(|mut agent| (!agent.has_ended()).then_some(agent));

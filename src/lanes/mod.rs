@@ -229,7 +229,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn on_the_host(&self, items: &[Item], pass: Pass, course: &mut Course, sink: &dyn Sink) -> Result<Tally> {
-        let known = (self.known)(Machine::Host, None);
+        let known = self.known_in(pass, Machine::Host, None);
         if pass.mode == Mode::Apply {
             // A base is done: systemd would wait ten seconds for an agent that nobody ends.
             self.end_agents(items, "base");

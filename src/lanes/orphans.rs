@@ -1,13 +1,13 @@
 //! Orphans: what an earlier form of this recipe made and this one no longer has. A plan shows them; `--prune` takes them away,
 //! the newest first, once all else is done.
-use super::{Fleet, Pass};
+use super::{Fleet, Pass, items_of};
 use crate::container::What;
 use crate::engine::{Course, Mode, Tally};
 use crate::error::Result;
 use crate::event::{Event, Outcome, Sink};
 use crate::id::{Id, Machine};
 use crate::item::{Item, JobItem};
-use crate::resource::{Change, Remark};
+use crate::resource::{Change, Known, Remark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -96,12 +96,20 @@ impl Fleet<'_> {
         }
         let seen = Seen { of: (self.sink)(None), events: Mutex::default() };
         let pass = Pass { mode: Mode::Plan, destroy: true };
-        self.walk(&reached, pass, &mut Course::default(), &seen, &mut Vec::new())?;
+        let tally = self.walk(&reached, pass, &mut Course::default(), &seen, &mut Vec::new())?;
         let said = seen.events.into_inner().unwrap_or_else(PoisonError::into_inner);
         for id in reached.iter().rev().flat_map(Item::ids) {
             let (stands, orphan) = of_one(&id, &said, orphans.prune);
             match stands {
                 Stands::Goes => drop(looked.going.insert(id.clone())),
+                // The recipe has it by another id: it is that one's from then on.
+                Stands::Stays if tally.held.contains_key(&id) => {
+                    let remarks =
+                        said.iter().filter(|event| matches!(event, Event::Remark { id: of, .. } if *of == id));
+                    looked.orphans.extend(remarks.map(|event| (id.clone(), event.clone())));
+                    looked.gone.insert(id);
+                    continue;
+                }
                 Stands::Stays if orphans.made.contains(&id) => {}
                 Stands::Gone | Stands::Stays => {
                     looked.gone.insert(id);
@@ -112,6 +120,16 @@ impl Fleet<'_> {
             looked.orphans.push((id, orphan));
         }
         Ok(looked)
+    }
+
+    /// Returns what is known of a machine; with what the recipe has there, where it is about orphans.
+    pub(super) fn known_in(&self, pass: Pass, machine: Machine, identity: Option<&str>) -> Known {
+        let mut known = (self.known)(machine, identity);
+        if pass.destroy && self.orphans.is_some() {
+            let items = self.stages.iter().flat_map(items_of).filter(|item| item.job.machine == machine);
+            known.has = items.flat_map(Item::has).collect();
+        }
+        known
     }
 
     /// Returns why it cannot be seen what is in a machine.

@@ -89,6 +89,9 @@ pub struct Known {
     pub allowed: Allowed,
     /// Keys the digests of what is secret or large.
     pub key: String,
+    /// Where orphans are looked for: what the recipe still has on this machine, and by which id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub has: Vec<(Id, Thing)>,
 }
 
 /// What one resource is asked, and all that it may know besides the machine.

@@ -17,6 +17,7 @@ mod leftover;
 mod need;
 mod nfs_export;
 mod npm;
+mod occupied;
 mod owned;
 mod package;
 mod pending;
@@ -32,10 +33,12 @@ pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Fields, Known, Want};
 pub use container::{Imported, capacity, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
+pub use occupied::occupied;
 pub use pending::{Missing, Pending, Thing};
 pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};
 
 pub(crate) use container::{CLONE, Seal};
+pub(crate) use occupied::{goes_with, who_has};
 
 use crate::error::Result;
 use crate::system::System;

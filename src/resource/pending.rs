@@ -1,10 +1,12 @@
 //! What earlier steps of a plan will supply, and what hangs on something that waits.
 use crate::id::Id;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Something that a resource needs and another one supplies.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Thing {
     /// A file or directory.
     Path(PathBuf),
@@ -14,6 +16,8 @@ pub enum Thing {
     Group(String),
     /// A systemd unit.
     Unit(String),
+    /// A Debian package.
+    Package(String),
     /// A program, by the name that is looked up in PATH.
     Program(String),
     /// A container, by its id.
