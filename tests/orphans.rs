@@ -296,3 +296,42 @@ fn what_a_recipe_has_by_another_path_is_kept_and_is_shown_once() {
     let later = place.run(&["plan", "web.toml", "--check"]);
     assert!(later.code == 0 && !later.stdout.contains("link/f"), "{later:?}");
 }
+
+/// Two recipes, one after the other, each with its form of a file that is there before both.
+fn destroyed_one_after_the_other(a: &str, b: &str, between: impl Fn(&Place)) -> (Place, Ran) {
+    let of = |name: &str, fields: &str| format!("name = \"{name}\"\n[[file]]\npath = \"ROOT/f\"\n{fields}\n");
+    let place = Place::new(&of("a", a));
+    fs::write(place.root().join("f"), "theirs\n").unwrap();
+    converge(&place, &["apply", "web.toml"]);
+    let destroyed = converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert!(destroyed.stdout.contains("host/file:ROOT/f  kept: it was there before us"), "{destroyed:?}");
+    between(&place);
+    place.recipe(&of("b", b));
+    converge(&place, &["apply", "web.toml"]);
+    let destroyed = converge(&place, &["destroy", "web.toml", "--yes"]);
+    (place, destroyed)
+}
+
+#[test]
+fn what_a_recipe_left_when_it_was_destroyed_another_one_can_make_and_take_away() {
+    let remove = |place: &Place| fs::remove_file(place.root().join("f")).unwrap();
+    let (place, destroyed) = destroyed_one_after_the_other("content = \"theirs\\n\"", "content = \"b\\n\"", remove);
+    assert!(!is_there(&place, "f"), "{destroyed:?}");
+}
+
+#[test]
+fn what_was_there_before_two_recipes_is_as_it_was_once_both_are_destroyed() {
+    let (place, destroyed) = destroyed_one_after_the_other("mode = \"0600\"", "content = \"b\\n\"", |_| {});
+    assert_eq!(fs::read_to_string(place.root().join("f")).unwrap(), "theirs\n", "{destroyed:?}");
+}
+
+#[test]
+fn what_a_destroy_leaves_is_taken_away_by_the_next_one_that_can() {
+    let place = made(ALL);
+    fs::write(place.root().join("srv/theirs"), "").unwrap();
+    let left = converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert!(left.stdout.contains("host/directory:ROOT/srv  kept: it is not empty (1 inside)"), "{left:?}");
+    fs::remove_file(place.root().join("srv/theirs")).unwrap();
+    converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert!(!is_there(&place, "srv"));
+}

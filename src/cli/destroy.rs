@@ -65,6 +65,9 @@ impl Args {
         let left = session.leave_to_others()?;
         let code = session.run(|go| {
             let mut planned = go(Pass { mode: Mode::Plan, destroy: true })?;
+            if planned.stopped.is_some() {
+                planned.tally = planned.tally.without_left();
+            }
             if planned.tally.counts.changed == 0 || planned.stopped.is_some() {
                 planned.tally.held.extend(left);
                 return session.end(&planned, false);

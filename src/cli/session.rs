@@ -238,7 +238,7 @@ impl Session {
         self.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
         let counts = Counts { changed: 0, ..planned.tally.counts };
         let code = interrupt::exit_code().unwrap_or_else(|| exit_code(counts, false));
-        self.hub.end(code, &Tally { counts, ..planned.tally.clone() })?;
+        self.hub.end(code, &Tally { counts, ..planned.tally.clone().without_left() })?;
         Ok(code)
     }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::event::{Counts, Event, Sink};
 use crate::id::Id;
 use crate::item::{Item, changes_nothing};
+use crate::ledger::LEFT;
 use crate::resource::{Known, Pending};
 use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,13 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.counts += other.counts;
         self.held.extend(other.held);
+    }
+
+    /// Returns it without what a destroy leaves as it is: it does not come to that.
+    #[must_use]
+    pub fn without_left(mut self) -> Self {
+        self.held.retain(|_, digest| digest != LEFT);
+        self
     }
 }
 

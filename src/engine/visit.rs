@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Label, Outcome};
 use crate::id::Id;
 use crate::item::Item;
-use crate::ledger::ABSENT;
+use crate::ledger::{ABSENT, LEFT};
 use crate::resource::{Ask, Claim, Plan, Thing, Waiting, Want};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,8 +214,12 @@ impl<'a> Visit<'a> {
         let is_test = self.item.job.kind == "test";
         self.tally.counts.count(&id.kind, &outcome);
         if outcome == Outcome::InSync {
-            if matches!(self.scope.mode, Mode::Plan | Mode::Apply) && self.is_news(id) {
-                self.tally.held.insert(id.clone(), self.digest().into_owned());
+            if matches!(self.scope.mode, Mode::Plan | Mode::Apply) {
+                if self.is_news(id) {
+                    self.tally.held.insert(id.clone(), self.digest().into_owned());
+                } else if self.is_left(id) {
+                    self.tally.held.insert(id.clone(), LEFT.to_owned());
+                }
             }
             // What is in sync is counted, not listed, except where every cell is wanted.
             if self.scope.mode != Mode::Status && !is_test {
@@ -235,6 +239,11 @@ impl<'a> Visit<'a> {
             Want::Absent if self.scope.destroy => claim.is_some(),
             _ => claim.is_none_or(|claim| claim.failed || claim.held.as_deref() != Some(&*self.digest())),
         }
+    }
+
+    /// Returns whether a destroy leaves it as it is, for the first time.
+    fn is_left(&self, id: &Id) -> bool {
+        self.scope.destroy && self.kept.contains(&id.name) && self.claim(id).is_some_and(|claim| !claim.left)
     }
 
     /// Returns what the ledger keeps of a name that is as asked; nothing, after `destroy`.

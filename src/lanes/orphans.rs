@@ -103,7 +103,7 @@ impl Fleet<'_> {
             match stands {
                 Stands::Goes => drop(looked.going.insert(id.clone())),
                 // The recipe has it by another id: it is that one's from then on.
-                Stands::Stays if tally.held.contains_key(&id) => {
+                Stands::Stays if tally.held.get(&id).is_some_and(String::is_empty) => {
                     let remarks =
                         said.iter().filter(|event| matches!(event, Event::Remark { id: of, .. } if *of == id));
                     looked.orphans.extend(remarks.map(|event| (id.clone(), event.clone())));

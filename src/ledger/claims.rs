@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A digest that begins so is that of a thing that is gone as asked.
 pub const ABSENT: &str = "absent:";
+/// The digest of a thing that a destroy left as it is.
+pub const LEFT: &str = "left:";
 
 /// What the lines add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +164,9 @@ impl State {
 
     fn found_in_sync(&mut self, held: BTreeMap<Id, String>) {
         for (id, digest) in held {
-            if digest.is_empty() || digest.starts_with(ABSENT) {
+            if digest == LEFT {
+                self.is_left(&id);
+            } else if digest.is_empty() || digest.starts_with(ABSENT) {
                 self.is_gone(id, digest);
             } else {
                 self.holds(id, digest);
@@ -216,6 +220,7 @@ impl State {
                 claim.nth = nth;
             }
             let is_first = claim.nth == nth;
+            claim.left = false;
             claim.made |= makes;
             match change.to {
                 Some(to) => drop(claim.last.insert(change.field, to)),
@@ -231,6 +236,20 @@ impl State {
         let claim = self.book().claims.entry(id).or_default();
         claim.held = Some(digest).filter(|digest| !digest.is_empty());
         claim.failed = false;
+        claim.left = false;
+    }
+
+    /// Nothing is asked of it any more. What is ours of it stays so: a destroy that can take it away does.
+    fn is_left(&mut self, id: &Id) {
+        let claims = &mut self.book().claims;
+        match claims.get_mut(id) {
+            Some(claim) if claim.is_touched() => {
+                claim.held = None;
+                claim.failed = false;
+                claim.left = true;
+            }
+            _ => drop(claims.remove(id)),
+        }
     }
 
     /// It was taken away, or someone else did: nothing is ours any more. Without a digest (`destroy`, an orphan) nothing is
@@ -343,9 +362,11 @@ impl State {
         all.map(|(name, _)| name.as_str())
     }
 
-    /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays.
+    /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays. One that was destroyed
+    /// holds nothing.
     pub fn others(&self, recipe: &str, id: &Id) -> BTreeSet<&str> {
-        let holds = |book: &Book| book.claims.get(id).is_some_and(|claim| claim.made || is_present(claim));
+        let holds =
+            |book: &Book| book.claims.get(id).is_some_and(|claim| !claim.left && (claim.made || is_present(claim)));
         self.recipes
             .iter()
             .filter(|(name, book)| *name != recipe && holds(book))

@@ -29,6 +29,9 @@ pub struct Claim {
     /// The last outcome was a failure.
     #[serde(default)]
     pub failed: bool,
+    /// A destroy left it as it is: nothing is asked of it since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// By field, the `to` of the last change that we made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last: BTreeMap<String, String>,

@@ -1,7 +1,7 @@
 //! Claims in memory, kept as the ledger keeps them.
 use provision::engine::Tally;
 use provision::event::{Event, Outcome};
-use provision::ledger::ABSENT;
+use provision::ledger::{ABSENT, LEFT};
 use provision::resource::{Claim, Known};
 
 /// Takes in what a run emitted.
@@ -14,6 +14,10 @@ pub fn take_in(known: &mut Known, events: Vec<Event>) {
 /// Takes in what a run that came to its end found in sync for the first time.
 pub fn take_in_tally(known: &mut Known, tally: &Tally) {
     for (id, digest) in &tally.held {
+        if digest == LEFT {
+            known.claims.entry(id.clone()).and_modify(|claim| (claim.held, claim.left) = (None, true));
+            continue;
+        }
         ended(known, id, digest, digest.is_empty() || digest.starts_with(ABSENT));
     }
 }
