@@ -335,3 +335,17 @@ fn what_a_destroy_leaves_is_taken_away_by_the_next_one_that_can() {
     converge(&place, &["destroy", "web.toml", "--yes"]);
     assert!(!is_there(&place, "srv"));
 }
+
+#[test]
+fn a_destroy_names_the_orphans_that_it_passes_over() {
+    let place = made(ALL);
+    place.recipe(REST);
+    let destroyed = converge(&place, &["destroy", "web.toml", "--yes"]);
+    let said = "  · host/file:ROOT/srv/a  stays: an earlier form of this recipe made or changed it; `apply --prune` before a \
+                destroy takes it away\n";
+    assert!(destroyed.stdout.contains(said) && is_there(&place, "srv/a"), "{destroyed:?}");
+    let again = converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert!(again.stdout.contains("host/file:ROOT/srv/a  stays"), "{again:?}");
+    converge(&place, &["apply", "web.toml", "--prune"]);
+    assert!(!converge(&place, &["destroy", "web.toml", "--yes"]).stdout.contains("stays:"));
+}

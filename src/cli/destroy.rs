@@ -63,6 +63,7 @@ impl Args {
         }
         session.wait_for_others()?;
         let left = session.leave_to_others()?;
+        session.remark_orphans()?;
         let code = session.run(|go| {
             let mut planned = go(Pass { mode: Mode::Plan, destroy: true })?;
             if planned.stopped.is_some() {

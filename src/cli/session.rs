@@ -18,7 +18,7 @@ use crate::hub::{Hub, Left};
 use crate::id::{Id, Machine};
 use crate::interrupt;
 use crate::item::{Item, changes_nothing};
-use crate::lanes::{Fleet, Orphans, Pass, Passed};
+use crate::lanes::{Fleet, Orphans, Pass, Passed, id_of};
 use crate::ledger::{Ledger, Lock, LockError, Writer};
 use crate::recipe::{self, Found, Options, Recipe, SecretsMode, Stage};
 use crate::resource::{self, Allowed, Known, Remark};
@@ -154,6 +154,29 @@ impl Session {
         let left: BTreeMap<Id, String> = shared.into_iter().map(|one| (one.id, String::new())).collect();
         self.recipe.without(|id| left.contains_key(id));
         Ok(left)
+    }
+
+    /// Says what an earlier form of the recipe made, which a destroy passes over; with a pattern it is not looked for that.
+    pub(super) fn remark_orphans(&self) -> Result<(), Error> {
+        if !self.reach.only.is_empty() {
+            return Ok(());
+        }
+        let orphans = self.orphans(false)?;
+        let ids = orphans.items.iter().map(id_of).chain(orphans.unknown);
+        for id in ids.filter(|id| !self.goes_whole(id.machine)) {
+            let text = "stays: an earlier form of this recipe made or changed it; `apply --prune` before a destroy takes it \
+                        away";
+            self.hub.emit(Event::Remark { remark: Remark { name: id.name.clone(), text: text.to_owned() }, id })?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether a machine is a container that goes with all that is in it.
+    fn goes_whole(&self, machine: Machine) -> bool {
+        let Machine::Container(number) = machine else { return false };
+        let itself = Id::new(Machine::Host, "container", number.to_string());
+        let names = [itself.name.clone(), itself.local(), itself.to_string()];
+        names.iter().any(|name| self.allowed.data.contains(name))
     }
 
     /// Returns whether `--only` names it, or is not given.

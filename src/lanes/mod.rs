@@ -5,6 +5,7 @@ mod orphans;
 mod progress;
 
 pub use orphans::Orphans;
+pub(crate) use orphans::id_of;
 
 use crate::agent::Agent;
 use crate::container::{Driver, push};

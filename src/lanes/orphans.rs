@@ -216,7 +216,8 @@ fn of_one(id: &Id, said: &[Event], prune: bool) -> (Stands, Event) {
     (stands, Event::Orphan { id: id.clone(), changes: all, because: why, remedy: what })
 }
 
-fn id_of(job: &JobItem) -> Id {
+/// Returns the id of an orphan.
+pub(crate) fn id_of(job: &JobItem) -> Id {
     // A job of one name, which is text.
     let name = crate::resource::kind(&job.kind).and_then(|kind| job.fields.get(kind.name)?.as_str());
     Id::new(job.machine, &job.kind, name.unwrap_or_default())
