@@ -177,6 +177,7 @@ const BEYOND: &[(&str, &str)] = &[
     ("lanes.toml", "lanes, phases and variables of several tables together"),
     ("latin1.toml", "it is not UTF-8"),
     ("nameless.toml", "a part of a recipe has no name and is right; the root file must have one"),
+    ("one-path.toml", "two tables of different kinds that write one file"),
     ("seven.toml", "its mistakes are in `parts/member.toml`, which is refused"),
     ("sources.toml", "files beside the recipe, and what is in them"),
     ("syntax.toml", "it is not TOML"),

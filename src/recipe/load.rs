@@ -13,7 +13,7 @@ use super::source::{Unloaded, unread_text};
 use super::stage::stages;
 use super::unique::{self, Built};
 use super::value::{Span, Value};
-use super::{Options, Recipe, SecretsMode, vault};
+use super::{Options, Recipe, SecretsMode, one_path, vault};
 use crate::id::Machine;
 use crate::resource::Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +147,7 @@ impl<'a> Loader<'a> {
         unique::containers(&mut self);
         unique::ids(&mut self);
         legible::names(&mut self);
+        one_path::look(&mut self);
         if let Some(place) = self.dropped.take().filter(|_| self.mistakes.count() == 0) {
             self.mistakes.add(Pass::Whole, Mistake::new(place, "a table that cannot be read", "this one"));
         }

@@ -21,6 +21,7 @@ mod item;
 mod iterate;
 mod legible;
 mod load;
+mod one_path;
 mod operate;
 mod render;
 mod secret;
