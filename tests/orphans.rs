@@ -295,6 +295,11 @@ fn what_a_recipe_has_by_another_path_is_kept_and_is_shown_once() {
     assert!(is_there(&place, "real/f"));
     let later = place.run(&["plan", "web.toml", "--check"]);
     assert!(later.code == 0 && !later.stdout.contains("link/f"), "{later:?}");
+    // What is ours is so by the other path, and an edit keeps no copy of what we wrote.
+    place.recipe(&by("link").replace("f\\n", "edited\\n"));
+    converge(&place, &["apply", "web.toml"]);
+    converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert!(!is_there(&place, "real/f"));
 }
 
 /// Two recipes, one after the other, each with its form of a file that is there before both.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::event::{Event, Outcome, Sink};
 use crate::id::{Id, Machine};
 use crate::item::{Item, JobItem};
+use crate::ledger::LEFT;
 use crate::resource::{Change, Known, Remark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -35,8 +36,8 @@ pub(super) struct Looked {
     orphans: Vec<(Id, Event)>,
     /// Those that can be taken away, or wait for a person.
     going: BTreeSet<Id>,
-    /// Those of which nothing is left that could be taken away.
-    gone: BTreeSet<Id>,
+    /// Those of which nothing is left that could be taken away, and what the ledger keeps of that.
+    gone: BTreeMap<Id, String>,
 }
 
 impl Fleet<'_> {
@@ -56,8 +57,8 @@ impl Fleet<'_> {
         }
         let stays = |id: &Id| !orphans.prune || !looked.going.contains(id);
         if pass.mode == Mode::Plan {
-            let nothing = |id: &Id| (id.clone(), String::new());
-            tally.held.extend(orphans.released.iter().chain(&looked.gone).map(nothing));
+            tally.held.extend(orphans.released.iter().map(|id| (id.clone(), String::new())));
+            tally.held.extend(looked.gone);
             for (new, old) in orphans.renamed.iter().filter(|(_, old)| looked.going.contains(old) && stays(old)) {
                 let text = format!("its predecessor {old} is still there: `--prune` takes it away");
                 sink.emit(Event::Remark { id: new.clone(), remark: Remark { name: new.name.clone(), text } })?;
@@ -103,16 +104,16 @@ impl Fleet<'_> {
             match stands {
                 Stands::Goes => drop(looked.going.insert(id.clone())),
                 // The recipe has it by another id: it is that one's from then on.
-                Stands::Stays if tally.held.get(&id).is_some_and(String::is_empty) => {
+                Stands::Stays if tally.held.get(&id).is_some_and(|digest| digest != LEFT) => {
                     let remarks =
                         said.iter().filter(|event| matches!(event, Event::Remark { id: of, .. } if *of == id));
                     looked.orphans.extend(remarks.map(|event| (id.clone(), event.clone())));
-                    looked.gone.insert(id);
+                    looked.gone.insert(id.clone(), tally.held[&id].clone());
                     continue;
                 }
                 Stands::Stays if orphans.made.contains(&id) => {}
                 Stands::Gone | Stands::Stays => {
-                    looked.gone.insert(id);
+                    looked.gone.insert(id, String::new());
                     continue;
                 }
                 Stands::Unseen => {}

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const ABSENT: &str = "absent:";
 /// The digest of a thing that a destroy left as it is.
 pub const LEFT: &str = "left:";
+/// A digest that begins so names the id by which the recipe has it now.
+pub const NOW: &str = "now:";
 
 /// What the lines add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +166,9 @@ impl State {
 
     fn found_in_sync(&mut self, held: BTreeMap<Id, String>) {
         for (id, digest) in held {
-            if digest == LEFT {
+            if let Some(heir) = digest.strip_prefix(NOW) {
+                heir.parse().into_iter().for_each(|heir| self.goes_on(&id, heir));
+            } else if digest == LEFT {
                 self.is_left(&id);
             } else if digest.is_empty() || digest.starts_with(ABSENT) {
                 self.is_gone(id, digest);
@@ -252,6 +256,17 @@ impl State {
         }
     }
 
+    /// What is ours of it is from now on that of another id of its machine.
+    fn goes_on(&mut self, id: &Id, heir: Id) {
+        let claims = &mut self.book().claims;
+        let Some(gone) = claims.remove(id).filter(|_| heir.machine == id.machine) else { return };
+        let heir = claims.entry(heir).or_default();
+        if !heir.is_touched() {
+            heir.nth = gone.nth;
+        }
+        heir.inherit(gone);
+    }
+
     /// It was taken away, or someone else did: nothing is ours any more. Without a digest (`destroy`, an orphan) nothing is
     /// asked of it either: then another recipe that has it takes over what is ours.
     fn is_gone(&mut self, id: Id, digest: String) {
@@ -263,12 +278,7 @@ impl State {
         let heir =
             self.recipes.values_mut().filter_map(|book| book.claims.get_mut(&id)).find(|claim| is_present(claim));
         match heir {
-            Some(heir) => {
-                heir.made |= gone.made;
-                for (field, last) in gone.last {
-                    heir.last.entry(field).or_insert(last);
-                }
-            }
+            Some(heir) => heir.inherit(gone),
             None if gone.made && id.machine == Machine::Host && id.kind == "container" => {
                 id.name.parse().into_iter().for_each(|number| self.forget(Machine::Container(number)));
             }

@@ -15,7 +15,7 @@ mod time;
 mod verify;
 mod writer;
 
-pub use claims::{ABSENT, LEFT, State};
+pub use claims::{ABSENT, LEFT, NOW, State};
 pub use history::{History, NoRun, Run};
 pub(crate) use line::hash;
 pub use lock::{Holder, Lock, LockError};

@@ -52,6 +52,14 @@ impl Claim {
     pub fn is_touched(&self) -> bool {
         self.made || !self.last.is_empty()
     }
+
+    /// Takes over what is ours by another one.
+    pub(crate) fn inherit(&mut self, other: Self) {
+        self.made |= other.made;
+        for (field, last) in other.last {
+            self.last.entry(field).or_insert(last);
+        }
+    }
 }
 
 /// A person's word that a gate is passed.
