@@ -31,8 +31,9 @@ use std::path::PathBuf;
 ///
 /// It is cloned beside and renamed, so that it is there whole or not at all. What is in the way *waits*, and nothing is ever
 /// reset or overwritten: changes that are not committed, a rebase or merge that was not ended, an `index.lock`, a branch that
-/// has diverged, a commit on no branch, a directory that is something else or somebody else's. Files that git does not know
-/// or ignores stay. One that is not ours and differs waits for `--adopt`.
+/// has diverged, a commit that was made there and is on no branch, a directory that is something else or somebody else's.
+/// Files that git does not know or ignores stay. One that is not ours and differs waits for `--adopt`. A commit that was
+/// asked for and came from origin is noted below `refs/provision/`, so that it is nobody's own work.
 ///
 /// Where a run was killed while its git went from one commit to another, the next one takes back what that git wrote and goes
 /// on; a file that somebody has changed since waits as ever.
@@ -149,7 +150,7 @@ impl Git {
             return Ok(Plan { waiting: vec![waiting], ..Plan::default() });
         }
         let changes = differs.changes.iter().cloned().map(|change| change.after(needs.after.clone())).collect();
-        let depth = checkout.shallow.then(|| self.depth.unwrap_or(1));
+        let depth = (!checkout.boundary.is_empty()).then(|| self.depth.unwrap_or(1));
         let has_origin = checkout.url.is_some();
         let apply = move |sys: &dyn System| {
             torn.iter().try_for_each(|torn| program.mend(sys, torn))?;

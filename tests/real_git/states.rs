@@ -120,6 +120,62 @@ fn a_checkout_with_few_commits_goes_on_as_one_with_all() {
 }
 
 #[test]
+fn a_commit_that_was_fetched_is_nobodys_own_work_and_what_was_made_upon_it_is() {
+    for fields in [json!({}), json!({ "depth": 1 }), json!({ "depth": 2 }), json!({ "sparse": ["docs"] })] {
+        let with = |reference: &str| {
+            let mut all = fields.clone();
+            all["ref"] = json!(reference);
+            all
+        };
+        let mut bench = Bench::new(json!({}));
+        bench.sh("git -C repo.git config uploadpack.allowFilter true");
+        bench.commit_at_origin("three", "side");
+        let four = bench.commit_at_origin("four", "side");
+        let whole = bench.sh("git -C work rev-parse HEAD");
+        bench.fields = with(&whole);
+        assert_eq!(bench.apply().len(), 1, "{fields}");
+        bench.sh("cd work && git push -q ../repo.git :side");
+        bench.app("git fetch -q --prune");
+        let first = bench.world.first.clone();
+        let one = bench.one().to_owned();
+        for (reference, from) in [(&first, &four), (&whole, &one)] {
+            bench.fields = with(reference);
+            assert_eq!(bench.apply(), [format!("git:DIR/app ref: {from} -> {reference}")], "{fields}");
+            assert_eq!(bench.apply(), [""; 0]);
+        }
+        bench.app("git commit -q --allow-empty -m mine");
+        bench.fields = with(&first);
+        assert!(bench.apply()[0].contains("is on no branch (make a branch of it in"), "{fields}");
+        assert!(bench.leave()[0].contains("was not pushed"), "{fields}");
+        bench.app("git checkout -q --detach HEAD~1");
+        assert_eq!(bench.leave(), ["git:DIR/app: file://DIR/repo.git -> nothing"], "{fields}");
+    }
+}
+
+#[test]
+fn the_end_of_a_history_that_was_cut_off_is_nobodys_own_work() {
+    let mut bench = Bench::new(json!({ "depth": 1 }));
+    bench.fields["ref"] = json!(bench.world.first.clone());
+    bench.apply();
+    // As a version left it that noted nothing.
+    bench.app("git for-each-ref --format='delete %(refname)' refs/provision | git update-ref --stdin");
+    bench.fields["ref"] = json!(bench.world.second.clone());
+    assert_eq!(bench.apply(), [format!("git:DIR/app ref: {} -> {}", bench.one(), bench.world.second)]);
+}
+
+#[test]
+fn a_commit_of_ones_own_does_not_become_origins_where_the_recipe_asks_for_it() {
+    let mut bench = Bench::cloned(json!({ "ref": "main" }));
+    bench.app("git checkout -q --detach; git commit -q --allow-empty -m mine");
+    let mine = bench.app("git rev-parse HEAD");
+    bench.app("git checkout -q main");
+    bench.fields = json!({ "ref": mine });
+    assert_eq!(bench.apply().len(), 1);
+    bench.fields = json!({ "ref": "main" });
+    assert!(bench.apply()[0].contains("is on no branch"));
+}
+
+#[test]
 fn a_checkout_of_a_repository_that_was_empty_takes_its_first_commit() {
     let mut bench = Bench::new(json!({}));
     bench.sh("git init -q --bare -b main empty.git");

@@ -34,8 +34,8 @@ pub(super) struct Checkout {
     pub(super) commit: Option<String>,
     /// The directories of a sparse checkout; `None`: everything.
     pub(super) cone: Option<BTreeSet<String>>,
-    /// It has only the last commits.
-    pub(super) shallow: bool,
+    /// The commits at which its history ends, where it has only the last ones. Each came from origin.
+    pub(super) boundary: Vec<String>,
     /// Something is put away in the stash.
     pub(super) stashed: bool,
     /// Whose the directory is.
@@ -97,7 +97,7 @@ impl Checkout {
             commit: None,
             // Patterns that are no cone take in no directory that is known.
             cone: patterns.map(|text| parse_cone(&text).unwrap_or_default()),
-            shallow: inside(sys, &directory, "shallow")?.is_some_and(|text| !text.is_empty()),
+            boundary: inside(sys, &directory, "shallow")?.map(|text| parse_shallow(&text)).unwrap_or_default(),
             stashed: false,
             stat,
             directory,
@@ -205,6 +205,11 @@ impl Checkout {
             Head::Detached(_) => commit.to_owned(),
         }
     }
+}
+
+/// Returns the commits that git's file `shallow` names, see shallow.txt of git.
+fn parse_shallow(text: &str) -> Vec<String> {
+    text.lines().filter(|line| is_object_id(line)).map(str::to_owned).collect()
 }
 
 /// Returns as much of a commit's id as people read.

@@ -1,10 +1,12 @@
 //! Taking a checkout away: only what we made, and nothing of which its user has the only copy.
 use super::checkout::{Checkout, Found, short};
 use super::program::{Program, Submodules};
+use super::remote::FETCHED;
 use super::{Git, named};
 use crate::error::{Attempt as _, Result};
 use crate::resource::{Ask, Change, Plan, Step};
 use crate::system::System;
+use std::collections::BTreeSet;
 
 impl Git {
     /// Plans the removal.
@@ -73,7 +75,7 @@ impl Git {
         if checkout.commit.is_none() {
             return Ok(None);
         }
-        let unpushed = self.unpushed(program, sys)?;
+        let unpushed = self.unpushed(checkout, program, sys)?;
         Ok(unpushed.map(|commit| format!("commit {} was not pushed", short(&commit))))
     }
 
@@ -93,19 +95,25 @@ impl Git {
     }
 
     /// Returns a commit that origin does not have, as far as is known here; what looks like one is asked of origin itself.
-    fn unpushed(&self, program: &Program, sys: &dyn System) -> Result<Option<String>> {
-        let ours = ["rev-list", "--max-count=1", "--ignore-missing", "HEAD", "--all", "--not", "--remotes"];
+    fn unpushed(&self, checkout: &Checkout, program: &Program, sys: &dyn System) -> Result<Option<String>> {
+        let fetched = format!("--glob={FETCHED}");
+        let ours = ["rev-list", "--max-count=1", "--ignore-missing", "HEAD", "--all", "--not", "--remotes", &fetched];
         let mut arguments = ours.to_vec();
         // A tag or commit that was asked for came from origin, and perhaps no branch of it did.
         let given = self.reference.as_ref().map(|reference| {
             if reference.is_commit() { reference.0.clone() } else { format!("refs/tags/{reference}") }
         });
         arguments.extend(given.as_deref());
-        let first = |printed: String| Some(printed.trim().to_owned()).filter(|commit| !commit.is_empty());
-        let Some(commit) = first(program.run(sys, &arguments)?) else { return Ok(None) };
-        let Ok(known) = program.ids_at_origin(sys) else { return Ok(Some(commit)) };
-        let known: String = known.iter().flat_map(|id| ["^", id, "\n"]).collect();
         arguments.extend(["--not", "--stdin"]);
-        Ok(first(program.feed(sys, &arguments, known.as_bytes())?))
+        let beyond = |known: &BTreeSet<String>| {
+            let known: String = known.iter().flat_map(|id| ["^", id, "\n"]).collect();
+            let printed = program.feed(sys, &arguments, known.as_bytes())?;
+            Ok(Some(printed.trim().to_owned()).filter(|commit| !commit.is_empty()))
+        };
+        let mut known: BTreeSet<String> = checkout.boundary.iter().cloned().collect();
+        let Some(commit) = beyond(&known)? else { return Ok(None) };
+        let Ok(at_origin) = program.ids_at_origin(sys) else { return Ok(Some(commit)) };
+        known.extend(at_origin);
+        beyond(&known)
     }
 }

@@ -54,6 +54,10 @@ impl Git {
             return Ok(Some(Obstacle::dirty(path, &dirty)));
         }
         let Some(commit) = checkout.commit.as_deref().filter(|_| leaves) else { return Ok(None) };
+        // Of a history that was cut off there, nothing in it was made here.
+        if checkout.boundary.iter().any(|end| end == commit) {
+            return Ok(None);
+        }
         let held = program.run(sys, &["for-each-ref", "--count=1", "--contains", commit])?;
         if held.trim().is_empty() {
             return wait(

@@ -6,6 +6,10 @@ use crate::recipe::nearest;
 use crate::system::{Command, System};
 use std::collections::BTreeSet;
 
+/// Refs of our own, one for each commit that was asked for and that origin had: no branch may have it, now or later, and yet
+/// it is nobody's own work. git writes such a ref as it fetches, before anything is checked out.
+pub(super) const FETCHED: &str = "refs/provision";
+
 /// What a ref was found to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fetched {
@@ -53,8 +57,12 @@ impl Program {
             self.run(sys, &arguments).map(drop)
         };
         if asked.is_commit() {
-            if !self.has(sys, &format!("{asked}^{{commit}}"))? {
-                fetch(&asked.0, depth)?;
+            let fetched = format!("{FETCHED}/{asked}");
+            if !self.is_here(sys, asked)? {
+                fetch(&format!("{asked}:{fetched}"), depth)?;
+            } else if !self.run(sys, &["for-each-ref", "--count=1", "--contains", &asked.0, "refs/remotes"])?.is_empty()
+            {
+                self.run(sys, &["update-ref", &fetched, &asked.0])?;
             }
             return Ok(Fetched::Commit);
         }
@@ -71,6 +79,13 @@ impl Program {
         } else {
             Err(self.unknown(sys, from, asked))
         }
+    }
+
+    /// Returns whether a commit is here. Of a clone with few files git would fetch what is missing where anything names it,
+    /// and nothing would tell that it came from origin.
+    fn is_here(&self, sys: &dyn System, commit: &GitRef) -> Result<bool> {
+        let output = self.ask(sys, &["rev-list", "--missing=allow-any", "--max-count=1", &commit.0, "--"])?;
+        Ok(output.code == 0 && !output.text().trim().is_empty())
     }
 
     /// Returns the ids of all refs that origin has now.

@@ -37,7 +37,7 @@ fn clone(machine: &FakeMachine, words: &[&str]) -> Done {
     if remote.is_empty() {
         return Err(format!("repository '{url}' does not exist"));
     }
-    for directory in ["info", "refs/heads", "refs/remotes/origin", "refs/tags"] {
+    for directory in ["info", "refs/heads", "refs/provision", "refs/remotes/origin", "refs/tags"] {
         machine.dir(&format!("{path}/.git/{directory}"));
     }
     let mut packed = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
@@ -121,19 +121,38 @@ impl Clone<'_> {
                 let clean = content.trim() == self.id("HEAD").unwrap_or_default();
                 Ok(if clean { String::new() } else { " M content\0".to_owned() })
             }
-            ["for-each-ref", "--count=1", "--contains", id] => {
-                let names = self.refs();
+            ["for-each-ref", "--count=1", "--contains", id, below @ ..] => {
+                let mut names = self.refs();
+                names.retain(|name| below.iter().all(|below| name.starts_with(*below)));
                 let holds =
                     |name: &&String| self.id(name).is_some_and(|tip| self.history(&tip).iter().any(|one| one == id));
                 Ok(names.iter().find(holds).cloned().unwrap_or_default())
             }
-            ["rev-list", "--max-count=1", "HEAD", "--all", "--not", "--remotes", given @ ..] => {
+            ["rev-list", "--missing=allow-any", "--max-count=1", id, "--"] => Ok(self.id(id).ok_or("bad object")?),
+            ["update-ref", name, id] => {
+                self.write(name, &format!("{id}\n"));
+                nothing()
+            }
+            [
+                "rev-list",
+                "--max-count=1",
+                "HEAD",
+                "--all",
+                "--not",
+                "--remotes",
+                "--glob=refs/provision",
+                given @ ..,
+                "--not",
+                "--stdin",
+            ] => {
                 let names = self.refs();
-                let pushed = names.iter().filter(|name| name.starts_with("refs/remotes/")).map(String::as_str);
+                let theirs =
+                    |name: &&String| ["refs/remotes/", "refs/provision/"].iter().any(|at| name.starts_with(at));
+                let pushed = names.iter().filter(theirs).map(String::as_str);
                 let pushed: Vec<String> =
                     pushed.chain(given.iter().copied()).filter_map(|name| self.id(name)).collect();
                 let known: Vec<String> = pushed.iter().flat_map(|id| self.history(id)).collect();
-                let ours = names.iter().filter(|name| !name.starts_with("refs/remotes/")).map(String::as_str);
+                let ours = names.iter().filter(|name| !theirs(name)).map(String::as_str);
                 let commit = |name: &str| self.id(&format!("{name}^{{commit}}"));
                 let left = ours.chain(["HEAD"]).filter_map(commit).find(|id| !known.contains(id));
                 Ok(left.unwrap_or_default())
@@ -182,6 +201,10 @@ impl Clone<'_> {
         }
         self.write("commits", &commits);
         let Some((from, to)) = what.trim_start_matches('+').split_once(':') else { return Ok(String::new()) };
+        if to.starts_with("refs/provision/") {
+            self.write(to, &format!("{from}\n"));
+            return Ok(String::new());
+        }
         let (kind, name) = from.strip_prefix("refs/").and_then(|name| name.split_once('/')).ok_or("refspec")?;
         let kind = if kind == "heads" { "branch" } else { "tag" };
         let listed =
@@ -230,7 +253,7 @@ impl Clone<'_> {
 
     fn refs(&self) -> Vec<String> {
         let mut names: Vec<String> = parse_packed_refs(&self.read("packed-refs")).into_keys().collect();
-        for below in ["refs/heads", "refs/remotes/origin", "refs/tags"] {
+        for below in ["refs/heads", "refs/provision", "refs/remotes/origin", "refs/tags"] {
             let found = self.machine.disk().list(Path::new(&format!("{}/.git/{below}", self.path))).unwrap_or_default();
             names.extend(found.iter().map(|name| format!("{below}/{}", name.to_string_lossy())));
         }
