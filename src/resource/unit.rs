@@ -19,6 +19,7 @@ mod asked;
 mod before;
 mod boot;
 mod file;
+mod install;
 mod look;
 mod mask;
 mod refuse;
@@ -40,7 +41,8 @@ mod why;
 /// the last lines of its journal. A start that takes longer than `timeout` goes on in systemd, and the next run waits
 /// for it. A unit file that systemd refuses is an error before anything is restarted.
 ///
-/// Enabled is what outlasts a boot. A unit without `[Install]` section, one that is transient and one that only names
+/// Enabled is what outlasts a boot. Each link that `[Install]` names with `WantedBy=`, `RequiredBy=` and `Alias=` is looked
+/// for; those that only the file before this one named go with it. A unit without `[Install]` section, one that is transient and one that only names
 /// others in `Also=` can't be enabled, and one that is made from `/etc/fstab` can't be disabled: the error says what
 /// to do. What somebody else masked waits for them, unless the recipe says `masked = false`.
 ///

@@ -2,7 +2,7 @@
 use super::boot::Switch;
 use super::refuse::is_refused;
 use super::start::{Way, bring_up, systemctl};
-use super::{Unit, file, why};
+use super::{Unit, file, install, why};
 use crate::error::Result;
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Step, Thing};
@@ -13,6 +13,8 @@ use std::time::Duration;
 /// What is asked of units, gathered over the names of a resource; each with the name that systemd has for it.
 #[derive(Default)]
 pub(super) struct Asked<'a> {
+    /// Links of units that their new files do not name.
+    pub(super) unlinks: Vec<(Change, Vec<String>)>,
     pub(super) files: Vec<(Change, &'a UnitName)>,
     pub(super) reread: Vec<Change>,
     pub(super) switches: Vec<(Change, String, Switch)>,
@@ -23,7 +25,8 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Adds what is asked of another unit.
     pub(super) fn add(&mut self, other: Asked<'a>) {
-        let Asked { files, reread, switches, stops, starts } = other;
+        let Asked { unlinks, files, reread, switches, stops, starts } = other;
+        self.unlinks.extend(unlinks);
         self.files.extend(files);
         self.reread.extend(reread);
         self.switches.extend(switches);
@@ -33,9 +36,13 @@ impl<'a> Asked<'a> {
 }
 
 impl Unit {
-    /// Orders the steps: files, what systemd knows of them, what becomes of it at boot, then what runs.
+    /// Orders the steps: links that no file will name, files, what systemd knows of them, what becomes of it at boot, then what runs.
     pub(super) fn steps<'a>(&'a self, asked: Asked<'a>, bytes: Option<&[u8]>, ask: &Ask<'_>, plan: &mut Plan<'a>) {
         let timeout = ask.timeout;
+        if !asked.unlinks.is_empty() {
+            let (changes, links): (Vec<Change>, Vec<Vec<String>>) = asked.unlinks.into_iter().unzip();
+            plan.steps.push(Step::new(changes, move |sys| install::remove(links.iter().flatten(), sys)));
+        }
         if let Some(bytes) = bytes.filter(|_| !asked.files.is_empty()) {
             plan.steps.push(written(asked.files, bytes.to_vec(), ask));
         }

@@ -3,7 +3,7 @@ use super::asked::Asked;
 use super::before::coming;
 use super::boot::{self, AtBoot, Switch};
 use super::start::{Way, served};
-use super::{Unit, file, mask, name_in_systemd, stale};
+use super::{Unit, file, install, mask, name_in_systemd, stale};
 use crate::error::{Attempt as _, Result};
 use crate::field::UnitName;
 use crate::id::Id;
@@ -74,9 +74,10 @@ impl Unit {
         sys: &dyn System,
         asked: &mut Asked<'a>,
     ) -> Result<()> {
+        let switches = &mut asked.switches;
         let mut switch = |field: &str, from: &str, to: &str, switch| {
             let name = name_in_systemd(look.name, look.found);
-            asked.switches.push((look.change(field, from, to), name, switch));
+            switches.push((look.change(field, from, to), name, switch));
         };
         let state = look.found.map(|unit| unit.file_state.as_str()).filter(|state| !state.is_empty());
         let masked = look.found.is_some_and(systemctl::Unit::is_masked);
@@ -88,6 +89,11 @@ impl Unit {
             }
             Some(false) if masked => switch("masked", state.unwrap_or("masked"), "unmasked", Switch::Unmask),
             _ => {}
+        }
+        let outdated = self.outdated(look, ask, sys)?;
+        if !outdated.is_empty() {
+            let to = if self.enabled.is_some() { "enabled" } else { "disabled" };
+            asked.unlinks.push((look.change("enabled", format!("with {}", outdated.join(", ")), to), outdated));
         }
         let Some(enabled) = self.enabled else { return Ok(()) };
         let is = match (look.bytes.map(String::from_utf8_lossy), look.found) {
@@ -104,6 +110,12 @@ impl Unit {
         match (enabled, is) {
             (true, AtBoot::Stays | AtBoot::Once) => {
                 switch("enabled", shown.unwrap_or("disabled"), "enabled", Switch::Enable);
+            }
+            (true, AtBoot::Starts) => {
+                let lacking = look.found.map(|unit| install::lacking(look, unit, sys)).transpose()?.unwrap_or_default();
+                if !lacking.is_empty() {
+                    switch("enabled", &format!("without {}", lacking.join(", ")), "enabled", Switch::Enable);
+                }
             }
             (false, AtBoot::Starts | AtBoot::Once) => {
                 switch("enabled", shown.unwrap_or("enabled"), "disabled", Switch::Disable);

@@ -163,18 +163,42 @@ impl Unit<'_> {
         if self.state() == "active" && self.ends_at_once() { clock(self.machine) - since } else { 0 }
     }
 
-    /// The directory in which a link says that it is enabled.
-    fn wants(&self) -> String {
-        let by = if self.setting("WantedBy").is_some_and(|by| by == "timers.target") { "timers" } else { "multi-user" };
-        format!("{SYSTEM}/{by}.target.wants")
+    /// The links that its `[Install]` section names.
+    fn links(&self) -> Vec<PathBuf> {
+        let (text, mut links) = (self.text(), Vec::new());
+        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            for word in value.split_whitespace() {
+                let word = word.replace("%i", self.instance().map_or("", |(_, instance, _)| instance));
+                links.extend(match key {
+                    "WantedBy" => Some(format!("{SYSTEM}/{word}.wants/{}", self.name)),
+                    "RequiredBy" => Some(format!("{SYSTEM}/{word}.requires/{}", self.name)),
+                    "Alias" => Some(format!("{SYSTEM}/{word}")),
+                    _ => None,
+                });
+            }
+        }
+        links.into_iter().map(PathBuf::from).collect()
+    }
+
+    /// The links that enable it, whichever file named them: one is enough.
+    fn linked(&self) -> Vec<PathBuf> {
+        let disk = self.machine.disk();
+        let is_of = |path: &PathBuf| match path.extension().and_then(|kind| kind.to_str()) {
+            Some("wants" | "requires") => Some(path.join(self.name)).filter(|link| disk.node(link).is_some()),
+            _ if path.file_name().is_some_and(|name| name == self.name) => None,
+            _ => disk
+                .node(path)
+                .filter(|node| matches!(&node.body, Body::Link(to) if to.file_name().is_some_and(|to| to == self.name)))
+                .map(|_| path.clone()),
+        };
+        disk.children(Path::new(SYSTEM)).filter_map(is_of).collect()
     }
 
     fn file_state(&self) -> &'static str {
-        let wants = format!("{}/{}", self.wants(), self.name);
         match self.fragment() {
             _ if self.is_masked() => "masked",
             None => "",
-            Some(_) if matches!(self.machine.lstat(Path::new(&wants)), Ok(Some(_))) => "enabled",
+            Some(_) if !self.linked().is_empty() => "enabled",
             Some(_) if self.text().contains("[Install]") => "disabled",
             Some(_) => "static",
         }
@@ -275,10 +299,10 @@ impl Unit<'_> {
         if self.file_state() == "static" {
             return answer(0, "The unit files have no installation config\n");
         }
-        let wants = self.wants();
-        self.machine.dir(&wants);
-        let link = Path::new(&wants).join(self.name);
-        self.machine.disk().put(&link, Body::Link(fragment), 0, 0, 0o777).expect("its directory is there");
+        for link in self.links() {
+            self.machine.dir(&link.parent().expect("it is below a directory").display().to_string());
+            self.machine.disk().put(&link, Body::Link(fragment.clone()), 0, 0, 0o777).expect("its directory is there");
+        }
         self.load();
         reload_all(self.machine)
     }
@@ -290,8 +314,9 @@ impl Unit<'_> {
         if self.fragment().is_none() {
             return refuse(1, &format!("Failed to disable unit: Unit file {} does not exist.\n", self.name));
         }
-        let link = Path::new(&self.wants()).join(self.name);
-        self.machine.disk().remove_tree(&link);
+        for link in self.linked() {
+            self.machine.disk().remove_tree(&link);
+        }
         reload_all(self.machine)
     }
 

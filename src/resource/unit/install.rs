@@ -1,0 +1,178 @@
+//! The links that enabling a unit makes, as the `[Install]` section of its file names them: those that lack, and those that
+//! only an older file of ours named.
+use super::file::path_of;
+use super::look::Look;
+use super::{Unit, name_in_systemd};
+use crate::error::{Attempt as _, Result};
+use crate::field::{Field as _, UnitName};
+use crate::resource::Ask;
+use crate::system::unit_file::UNIT_DIRECTORY;
+use crate::system::{FileKind, System, systemctl};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Where a distribution has links of its own, which do as well.
+const VENDOR: [&str; 3] = ["/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+
+/// Returns the links that a unit lacks which counts as enabled: one of them is enough for systemd to call it that.
+pub(super) fn lacking(look: &Look<'_, '_>, unit: &systemctl::Unit, sys: &dyn System) -> Result<Vec<String>> {
+    if unit.file_state != "enabled" || look.after.is_some() || name_in_systemd(look.name, Some(unit)) != look.name.0 {
+        return Ok(Vec::new());
+    }
+    // A drop-in may add to what the file says, or take it back.
+    for drop_in in &unit.drop_ins {
+        if read(drop_in, sys)?.is_some_and(|text| text.contains("[Install]")) {
+            return Ok(Vec::new());
+        }
+    }
+    let text = match (look.bytes, &unit.fragment) {
+        (Some(bytes), _) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        (None, Some(fragment)) => read(fragment, sys)?,
+        (None, None) => None,
+    };
+    let mut lacking = Vec::new();
+    for link in text.and_then(|text| links(look.name, &text)).unwrap_or_default() {
+        // What another unit has as its name is not taken from it; systemctl says so where that was never enabled.
+        let vendor = VENDOR.iter().filter(|_| link.contains('/'));
+        let places = [UNIT_DIRECTORY].iter().chain(vendor).map(|directory| Path::new(directory).join(&link));
+        let mut there = false;
+        for place in places {
+            there = there || sys.lstat(&place).attempt(|| format!("reading `{}`", place.display()))?.is_some();
+        }
+        if !there {
+            lacking.push(link);
+        }
+    }
+    Ok(lacking)
+}
+
+impl Unit {
+    /// Returns the links that only the file names which is about to be written anew, of a unit that we enabled. They go before
+    /// that, since nothing tells of them afterwards.
+    pub(super) fn outdated(&self, look: &Look<'_, '_>, ask: &Ask<'_>, sys: &dyn System) -> Result<Vec<String>> {
+        // Whatever was last said of it: that it is disabled may be what a killed run was about to see to.
+        let is_switched = ask.claim(&look.name.0).is_some_and(|claim| claim.last.contains_key("enabled"));
+        let (true, Some(bytes)) = (look.writes && is_switched, look.bytes) else {
+            return Ok(Vec::new());
+        };
+        let Some(old) = read(&path_of(look.name), sys)?.and_then(|text| links(look.name, &text)) else {
+            return Ok(Vec::new());
+        };
+        let Some(new) = links(look.name, &String::from_utf8_lossy(bytes)) else { return Ok(Vec::new()) };
+        // `enabled = false` takes all of them away; without `enabled` they stay as long as they are what the file says.
+        if self.enabled == Some(false) || (self.enabled.is_none() && !new.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let mut outdated = Vec::new();
+        for link in old.difference(&new) {
+            let path = Path::new(UNIT_DIRECTORY).join(link);
+            let attempt = || format!("reading `{}`", path.display());
+            if sys.lstat(&path).attempt(attempt)?.is_some_and(|is| is.kind == FileKind::Link)
+                && sys.read_link(&path).attempt(attempt)?.file_name() == path_of(look.name).file_name()
+            {
+                outdated.push(link.clone());
+            }
+        }
+        Ok(outdated)
+    }
+}
+
+/// Removes such links.
+pub(super) fn remove<'l>(links: impl IntoIterator<Item = &'l String>, sys: &dyn System) -> Result<()> {
+    links.into_iter().try_for_each(|link| sys.remove_file(&Path::new(UNIT_DIRECTORY).join(link)))
+}
+
+fn read(path: &Path, sys: &dyn System) -> Result<Option<String>> {
+    let attempt = || format!("reading `{}`", path.display());
+    if sys.lstat(path).attempt(attempt)?.is_none_or(|is| is.kind != FileKind::File) {
+        return Ok(None);
+    }
+    Ok(Some(String::from_utf8_lossy(&sys.read(path).attempt(attempt)?).into_owned()))
+}
+
+/// Returns the links that `systemctl enable` makes for a unit with this file, below the directory of unit files; `None` where
+/// only systemd can tell. Not those of `UpheldBy=`, which not every systemd knows.
+fn links(name: &UnitName, file: &str) -> Option<BTreeSet<String>> {
+    let mut links = BTreeSet::new();
+    for (key, directory) in [("WantedBy", "wants"), ("RequiredBy", "requires")] {
+        for word in words_of(file, key) {
+            links.insert(format!("{}.{directory}/{name}", expanded(&word, name)?));
+        }
+    }
+    // Those of an instance are made from its template's.
+    if name.template().is_none() {
+        for word in words_of(file, "Alias") {
+            links.insert(expanded(&word, name)?);
+        }
+        links.remove(&name.0);
+    }
+    Some(links)
+}
+
+/// Returns the words of a key in the `[Install]` section; an empty value takes back those before it.
+fn words_of(file: &str, key: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut words = Vec::new();
+    for line in file.replace("\\\n", " ").lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line == "[Install]";
+        } else if let Some((_, value)) = line.split_once('=').filter(|(name, _)| inside && name.trim_end() == key) {
+            if value.trim().is_empty() {
+                words.clear();
+            }
+            words.extend(value.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// Returns the unit that a word of an `[Install]` section names, see "Specifiers" in systemd.unit(5); `None` where it has one
+/// that is not known here, or quotes.
+fn expanded(word: &str, name: &UnitName) -> Option<String> {
+    let (stem, _) = name.0.rsplit_once('.')?;
+    let (prefix, instance) = stem.split_once('@').unwrap_or((stem, ""));
+    let mut parts = word.split('%');
+    let mut text = parts.next()?.to_owned();
+    for part in parts {
+        text.push_str(match part.chars().next()? {
+            'i' => instance,
+            'p' => prefix,
+            'n' => &name.0,
+            'N' => stem,
+            _ => return None,
+        });
+        text.push_str(&part[1..]);
+    }
+    UnitName::from_text(&text).ok().filter(|unit| !unit.is_template()).map(|unit| unit.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links_of(name: &str, install: &str) -> Option<String> {
+        let links = links(&UnitName(name.to_owned()), &format!("[Service]\nWantedBy=no.target\n[Install]\n{install}"))?;
+        Some(links.into_iter().collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn the_links_of_a_unit_are_those_that_systemctl_makes() {
+        let cases = [
+            ("a.service", "WantedBy=x.target y.target", "x.target.wants/a.service y.target.wants/a.service"),
+            ("a.service", "WantedBy=x.target\nWantedBy=\nRequiredBy = y.target", "y.target.requires/a.service"),
+            ("a.service", "# WantedBy=x.target\nAlias=b.service a.service\nAlso=c.socket", "b.service"),
+            ("a.service", "WantedBy=x.target \\\n  y.target", "x.target.wants/a.service y.target.wants/a.service"),
+            ("a-b@c.service", "WantedBy=%p-%i.target\nAlias=d@.service", "a-b-c.target.wants/a-b@c.service"),
+            ("a@b.service", "WantedBy=%N.target %n", "a@b.service.wants/a@b.service a@b.target.wants/a@b.service"),
+            ("a.service", "UpheldBy=x.target", ""),
+        ];
+        for (name, install, expected) in cases {
+            assert_eq!(links_of(name, install).as_deref(), Some(expected), "{install}");
+        }
+        for unknown in
+            ["WantedBy=%H.target", "WantedBy=\"x.target\"", "WantedBy=../x.target", "WantedBy=x@.target", "WantedBy=%"]
+        {
+            assert_eq!(links_of("a.service", unknown), None, "{unknown}");
+        }
+    }
+}
