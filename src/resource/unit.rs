@@ -44,7 +44,8 @@ mod why;
 /// Enabled is what outlasts a boot. Each link that `[Install]` names with `WantedBy=`, `RequiredBy=` and `Alias=` is looked
 /// for; those that only the file before this one named go with it. A unit without `[Install]` section, one that is transient and one that only names
 /// others in `Also=` can't be enabled, and one that is made from `/etc/fstab` can't be disabled: the error says what
-/// to do. What somebody else masked waits for them, unless the recipe says `masked = false`.
+/// to do. What somebody else masked waits for them, unless the recipe says `masked = false`; what we masked is unmasked
+/// where the recipe says instead that it starts, or brings its file.
 ///
 /// A template (`name@.service`) can bring its file; its instances are units of their own. Absent: what we started is
 /// stopped, what we enabled is disabled, our file removed; where one was there before us it is put back, and what ran
@@ -250,6 +251,7 @@ impl Unit {
         if self.masked.is_none()
             && (self.wants_it_there() || has_file)
             && let Some(remedy) = mask::unmasking(name, found, sys)?
+            && !mask::is_ours(name, found, ask, sys)?
         {
             let because = "somebody masked it".to_owned();
             let supplies = vec![Thing::Unit(name.0.clone())];

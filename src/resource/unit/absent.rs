@@ -2,7 +2,7 @@
 use super::boot::{AtBoot, Switch, at_boot};
 use super::file::path_of;
 use super::start::systemctl as run;
-use super::{Unit, name_in_systemd, stale};
+use super::{Unit, mask, name_in_systemd, stale};
 use crate::error::{Attempt as _, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Remark, Step, Thing, kept};
@@ -132,6 +132,7 @@ impl Undo<'_> {
         let name = std::slice::from_ref(&self.known_as);
         // First: after a kill in between, what is left to undo is seen all the same.
         stale::forget(sys, &self.known_as)?;
+        mask::forget(&self.known_as, sys)?;
         if self.stop {
             run(sys, &["stop"], name, timeout)?;
         }

@@ -2,7 +2,7 @@
 use super::boot::Switch;
 use super::refuse::is_refused;
 use super::start::{Way, bring_up, systemctl};
-use super::{Unit, file, install, why};
+use super::{Unit, file, install, mask, why};
 use crate::error::Result;
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, Plan, Step, Thing};
@@ -56,7 +56,14 @@ impl Unit {
             if !changes.is_empty() {
                 let aliases = bytes.filter(|_| switch == Switch::Enable).map(aliases).unwrap_or_default();
                 let step = Step::new(changes, move |sys| {
-                    switch.arguments().iter().try_for_each(|verb| systemctl(sys, verb, &names, timeout))
+                    if switch == Switch::Mask {
+                        names.iter().try_for_each(|name| mask::claim(name, sys))?;
+                    }
+                    switch.arguments().iter().try_for_each(|verb| systemctl(sys, verb, &names, timeout))?;
+                    if switch == Switch::Unmask {
+                        names.iter().try_for_each(|name| mask::release(name, sys))?;
+                    }
+                    Ok(())
                 });
                 plan.steps.push(step.supplies(aliases));
             }
@@ -90,7 +97,7 @@ fn written<'a>(files: Vec<(Change, &'a UnitName)>, bytes: Vec<u8>, ask: &Ask<'_>
         names.iter().flat_map(|name| [Thing::Path(file::path_of(name)), Thing::Unit(name.0.clone())]).collect();
     let step = Step::new(changes, move |sys| {
         for (name, foreign) in names.iter().zip(foreign) {
-            file::write(name, &bytes, foreign, sys)?;
+            file::write(name, &bytes, foreign && !mask::is_in_place(name, sys)?, sys)?;
         }
         read_again(sys, &names, timeout)
     });

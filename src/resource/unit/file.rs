@@ -1,4 +1,5 @@
 //! The file that a unit brings.
+use super::mask;
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Change, diff, kept};
@@ -17,7 +18,9 @@ pub(super) fn path_of(name: &UnitName) -> PathBuf {
 pub(super) fn changes(name: &UnitName, bytes: &[u8], ask: &Ask<'_>, sys: &dyn System) -> Result<Vec<Change>> {
     let path = path_of(name);
     let attempt = || format!("reading `{}`", path.display());
-    let Some(is) = sys.lstat(&path).attempt(attempt)? else {
+    let is = sys.lstat(&path).attempt(attempt)?;
+    // A mask of ours is nothing that was there before us.
+    let Some(is) = (if mask::is_in_place(name, sys)? { None } else { is }) else {
         let made = Change::made(&name.0, format!("unit file, {}", ask.digest(bytes)));
         return Ok(vec![made.diff(diff::unified(b"", bytes))]);
     };

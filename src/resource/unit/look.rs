@@ -80,14 +80,19 @@ impl Unit {
             switches.push((look.change(field, from, to), name, switch));
         };
         let state = look.found.map(|unit| unit.file_state.as_str()).filter(|state| !state.is_empty());
-        let masked = look.found.is_some_and(systemctl::Unit::is_masked);
+        let unmasks = look.found.is_some_and(systemctl::Unit::is_masked)
+            && match self.masked {
+                Some(masked) => !masked,
+                None if self.wants_it_there() || self.brings_file() => mask::is_ours(look.name, look.found, ask, sys)?,
+                None => false,
+            };
         match self.masked {
             // One that holds until the next boot only does not do.
             Some(true) if state != Some("masked") => {
                 mask::has_place(look.name, ask, sys)?;
                 switch("masked", state.unwrap_or("not there"), "masked", Switch::Mask);
             }
-            Some(false) if masked => switch("masked", state.unwrap_or("masked"), "unmasked", Switch::Unmask),
+            _ if unmasks => switch("masked", state.unwrap_or("masked"), "unmasked", Switch::Unmask),
             _ => {}
         }
         let outdated = self.outdated(look, ask, sys)?;
@@ -121,7 +126,7 @@ impl Unit {
                 switch("enabled", shown.unwrap_or("enabled"), "disabled", Switch::Disable);
             }
             // Whether it is enabled the mask hides.
-            (false, _) if masked && self.masked == Some(false) => {
+            (false, _) if unmasks => {
                 let behind = is_behind_mask(sys, &look.name.0).attempt(|| format!("looking for `{}`", look.name))?;
                 if behind {
                     switch("enabled", "masked", "disabled", Switch::Disable);

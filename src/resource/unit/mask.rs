@@ -4,11 +4,46 @@ use super::name_in_systemd;
 use crate::error::{Attempt as _, Error, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Thing};
+use crate::system::state::{clear_stamp, set_stamp, stamp};
 use crate::system::systemctl::Unit;
 use crate::system::{FileKind, System};
 use std::path::{Path, PathBuf};
 
 const NOTHING: &str = "/dev/null";
+
+/// The kind under which a stamp says that a mask is ours, or was. The ledger alone can't: that we are about to take it away is
+/// there before we do.
+const KIND: &str = "unit-mask";
+const OURS: &str = "masked";
+const GONE: &str = "unmasked";
+
+/// Returns whether the mask of a unit is one that we made.
+pub(super) fn is_ours(name: &UnitName, found: Option<&Unit>, ask: &Ask<'_>, sys: &dyn System) -> Result<bool> {
+    Ok(match stamp(sys, KIND, &name_in_systemd(name, found))? {
+        Some(text) => text == OURS,
+        None => ask.claim(&name.0).and_then(|claim| claim.last.get("masked")).is_some_and(|last| last == "masked"),
+    })
+}
+
+/// Returns whether what stands in the place of a unit's file is a mask that we made.
+pub(super) fn is_in_place(name: &UnitName, sys: &dyn System) -> Result<bool> {
+    Ok(links_to_nothing(&path_of(name), sys)? && stamp(sys, KIND, &name.0)?.is_some_and(|text| text == OURS))
+}
+
+/// Notes that the mask of a unit, by the name that systemd has for it, is going to be ours.
+pub(super) fn claim(name: &str, sys: &dyn System) -> Result<()> {
+    set_stamp(sys, KIND, name, OURS)
+}
+
+/// Notes that a mask is gone: one that is there later is somebody else's.
+pub(super) fn release(name: &str, sys: &dyn System) -> Result<()> {
+    if stamp(sys, KIND, name)?.is_some() { set_stamp(sys, KIND, name, GONE) } else { Ok(()) }
+}
+
+/// Forgets all that.
+pub(super) fn forget(name: &str, sys: &dyn System) -> Result<()> {
+    clear_stamp(sys, KIND, name)
+}
 
 /// Returns the command that takes a mask away; `None` where a unit is not masked.
 pub(super) fn unmasking(name: &UnitName, found: Option<&Unit>, sys: &dyn System) -> Result<Option<String>> {
