@@ -96,7 +96,11 @@ impl Directory {
     ) -> Result<()> {
         let attempt = || format!("looking at `{path}`");
         let mut needs = Needs::default();
+        let thing = Thing::Path(path.path().to_owned());
         let is = sys.look(path.path())?;
+        // In a plan, what an earlier step takes away is still there.
+        let going = is.filter(|is| is.kind != FileKind::Directory).and_then(|_| ask.pending.coming(&thing));
+        let is = is.filter(|_| going.is_none());
         let mut changes = match is {
             Some(is) if is.kind != FileKind::Directory => {
                 let what = match is.kind {
@@ -118,12 +122,12 @@ impl Directory {
                     _ => needs.parent(path.path(), ask, sys)?,
                 }
                 coming.insert(path.path());
+                needs.after = going.cloned().or(needs.after);
                 let (owner, group) = (self.ownership().shown_owner(), self.group.as_ref());
                 let owner = group.map_or_else(|| owner.clone(), |group| format!("{owner}:{group}"));
                 vec![Change::made(&path.0, format!("directory {} {owner}", self.mode))]
             }
         };
-        let thing = Thing::Path(path.path().to_owned());
         if let Some(waiting) = needs.waiting(&path.0, vec![thing.clone()]) {
             plan.waiting.push(waiting);
             return Ok(());

@@ -135,6 +135,9 @@ impl File {
             _ => sys.look(self.path.path())?.map(|is| (is, None)),
         };
         let (is, bytes) = found.map_or((None, None), |(is, bytes)| (Some(is), bytes));
+        // In a plan, what an earlier step takes away is still there.
+        let going = is.filter(|is| is.kind == FileKind::Directory).and_then(|_| ask.pending.coming(&self.thing()));
+        let is = is.filter(|_| going.is_none());
         match is.map(|is| is.kind) {
             Some(_) if self.once => return Ok(Plan::in_sync()),
             Some(FileKind::Directory) => {
@@ -146,11 +149,15 @@ impl File {
             }
             Some(FileKind::File | FileKind::Link) | None => {}
         }
-        match (&self.link, asked) {
+        let mut plan = match (&self.link, asked) {
             (Some(target), _) => self.check_link(target, is, ask, sys),
             (None, Some(content)) => self.check_content(content, is, bytes.as_deref(), ask, sys),
             (None, None) => self.check_metadata(is, ask, sys),
+        }?;
+        for change in plan.steps.iter_mut().flat_map(|step| &mut step.changes).filter(|_| going.is_some()) {
+            change.after = going.cloned();
         }
+        Ok(plan)
     }
 
     fn ownership(&self) -> Ownership<'_> {

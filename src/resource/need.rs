@@ -37,6 +37,10 @@ impl Needs {
         let leads = followed(sys, parent).attempt(attempt)?;
         match leads.map_or(Ok(None), |leads| sys.lstat(&leads)).attempt(attempt)?.map(|is| is.kind) {
             Some(FileKind::Directory) => return Ok(()),
+            // In a plan, what an earlier step puts a directory in the place of is still there.
+            Some(_) if ask.pending.coming_if(|| Thing::Path(parent.to_owned())).is_some() => {
+                return self.missing(&Thing::Path(parent.to_owned()), ask, || Error::new(attempt()));
+            }
             Some(_) => return Err(Error::new(attempt()).reason("it is not a directory")),
             None => {}
         }
