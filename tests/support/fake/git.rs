@@ -142,21 +142,7 @@ impl Clone<'_> {
                 "--remotes",
                 "--glob=refs/provision",
                 given @ ..,
-                "--not",
-                "--stdin",
-            ] => {
-                let names = self.refs();
-                let theirs =
-                    |name: &&String| ["refs/remotes/", "refs/provision/"].iter().any(|at| name.starts_with(at));
-                let pushed = names.iter().filter(theirs).map(String::as_str);
-                let pushed: Vec<String> =
-                    pushed.chain(given.iter().copied()).filter_map(|name| self.id(name)).collect();
-                let known: Vec<String> = pushed.iter().flat_map(|id| self.history(id)).collect();
-                let ours = names.iter().filter(|name| !theirs(name)).map(String::as_str);
-                let commit = |name: &str| self.id(&format!("{name}^{{commit}}"));
-                let left = ours.chain(["HEAD"]).filter_map(commit).find(|id| !known.contains(id));
-                Ok(left.unwrap_or_default())
-            }
+            ] => Ok(self.unpushed(given)),
             ["ls-remote", "origin", names @ ..] => {
                 let remote = self.machine.text(&self.origin());
                 let branches = lines(&remote, "branch")
@@ -189,6 +175,19 @@ impl Clone<'_> {
             }
             _ => Err(format!("unexpected {words:?}")),
         }
+    }
+
+    /// A commit of a ref's that neither origin nor what is given has.
+    fn unpushed(&self, given: &[&str]) -> String {
+        let names = self.refs();
+        let theirs = |name: &&String| ["refs/remotes/", "refs/provision/"].iter().any(|at| name.starts_with(at));
+        let pushed = names.iter().filter(theirs).map(String::as_str);
+        let pushed: Vec<String> = pushed.chain(given.iter().copied()).filter_map(|name| self.id(name)).collect();
+        let known: Vec<String> = pushed.iter().flat_map(|id| self.history(id)).collect();
+        let ours = names.iter().filter(|name| !theirs(name)).map(String::as_str);
+        let commit = |name: &str| self.id(&format!("{name}^{{commit}}"));
+        let left = ours.chain(["HEAD"]).filter_map(commit).find(|id| !known.contains(id));
+        left.unwrap_or_default()
     }
 
     fn fetch(&self, what: &str) -> Done {
