@@ -99,9 +99,10 @@ fn a_machine_that_has_lost_its_id_is_no_other_one() {
     let (code, said) = root.run(&["/provision", "apply", "/web.toml"]);
     assert_eq!(code, Some(0), "{said}");
     root.write("etc/machine-id", "");
-    for command in ["plan", "apply", "destroy"] {
-        let (code, said) = root.run(&["/provision", command, "/web.toml"]);
-        assert!(code == Some(1) && said.contains("the ledger is of the machine 0123456789abcdef"), "{command}: {said}");
+    for command in [&["plan"][..], &["apply"], &["destroy", "--yes"]] {
+        let (code, said) = root.run(&[&["/provision"], command, &["/web.toml"]].concat());
+        let why = "it is missing or empty, and the ledger is of the machine 0123456789abcdef";
+        assert!(code == Some(1) && said.contains(why), "{command:?}: {said}");
     }
     root.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     let (code, said) = root.run(&["/provision", "destroy", "/web.toml", "--yes"]);

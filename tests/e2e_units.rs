@@ -232,10 +232,16 @@ fn masked(here: &mut Here) {
         ],
     );
     here.sh("test ! -e /etc/systemd/system/multi-user.target.wants/shut.service");
-    let content = [unit(json!({ "name": "shut.service", "content": RUNS }))];
-    let said = here.apply(&content);
-    assert_eq!(said, ["unit:shut.service waiting: somebody masked it (systemctl unmask shut.service)"]);
-    assert_eq!(here.sh("readlink /etc/systemd/system/shut.service"), "/dev/null");
+    // That mask was ours.
+    here.converges(
+        &[unit(json!({ "name": "shut.service", "content": RUNS }))],
+        &["unit:shut.service: nothing -> unit file, 40 B", "unit:shut.service masked: masked -> unmasked"],
+    );
+    put(here, "/lib/systemd/system/theirs.service", WANTED);
+    here.sh("systemctl mask theirs.service");
+    let said = here.apply(&[unit(json!({ "name": "theirs.service", "content": RUNS }))]);
+    assert_eq!(said, ["unit:theirs.service waiting: somebody masked it (systemctl unmask theirs.service)"]);
+    assert_eq!(here.sh("readlink /etc/systemd/system/theirs.service"), "/dev/null");
     // What is not there can be masked before it comes.
     let gone = [unit(json!({ "name": "never.service", "masked": true }))];
     here.converges(&gone, &["unit:never.service masked: not there -> masked"]);
