@@ -151,23 +151,24 @@ fn settings<'a>(file: &'a str, section: &str, key: &str) -> Vec<&'a str> {
     found
 }
 
-fn words_of<'a>(file: &'a str, key: &str) -> Vec<&'a str> {
+/// Returns the words of a key in the `[Install]` section.
+pub fn install_words<'a>(file: &'a str, key: &str) -> Vec<&'a str> {
     settings(file, "Install", key).into_iter().flat_map(str::split_whitespace).collect()
 }
 
 /// Returns whether a unit file says of what else enabling it makes it a part; without, it can't be enabled.
 pub fn can_be_enabled(file: &str) -> bool {
-    ["WantedBy", "RequiredBy", "UpheldBy", "Alias"].iter().any(|key| !words_of(file, key).is_empty())
+    ["WantedBy", "RequiredBy", "UpheldBy", "Alias"].iter().any(|key| !install_words(file, key).is_empty())
 }
 
 /// Returns the units that enabling this one enables as well.
 pub fn enabled_along(file: &str) -> Vec<&str> {
-    words_of(file, "Also")
+    install_words(file, "Also")
 }
 
 /// Returns the other names that enabling this unit gives it.
 pub fn aliases(file: &str) -> Vec<&str> {
-    words_of(file, "Alias")
+    install_words(file, "Alias")
 }
 
 /// Returns whether a unit file's service is done once its command ends.

@@ -19,14 +19,15 @@ fn meaning<'t>(key: &str, text: &'t str) -> Vec<(&'t str, String)> {
         return text.split([' ', ',']).map(|server| ("", server.to_owned())).collect();
     }
     let parts = properties(text, "volume").into_iter();
-    let mut parts: Vec<(&str, String)> = parts.map(|(name, value)| (name, word(value))).collect();
+    let mut parts: Vec<(&str, String)> = parts.map(|(name, value)| (name, word(name, value))).collect();
     parts.retain(|(name, value)| value == "1" || !OFF_UNLESS_NAMED.contains(name));
     parts.sort();
     parts
 }
 
-fn word(value: &str) -> String {
-    if is_on(value) { "1".to_owned() } else { plain(value) }
+/// A value without a name is a path, or a text such as a host's name, and never a switch.
+fn word(name: &str, value: &str) -> String {
+    if name != "volume" && is_on(value) { "1".to_owned() } else { plain(value) }
 }
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ mod tests {
             ("nameserver", "1.1.1.1,9.9.9.9", "1.1.1.1 9.9.9.9", true),
             ("nameserver", "1.1.1.1 9.9.9.9", "9.9.9.9 1.1.1.1", false),
             ("searchdomain", "a.example", "b.example", false),
+            ("hostname", "on", "yes", false),
         ];
         for (key, now, value, is_same) in cases {
             let conf = Conf::parse(&format!("{key}: {now}\n"));

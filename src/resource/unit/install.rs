@@ -6,7 +6,7 @@ use super::{Unit, name_in_systemd};
 use crate::error::{Attempt as _, Result};
 use crate::field::{Field as _, UnitName};
 use crate::resource::Ask;
-use crate::system::unit_file::UNIT_DIRECTORY;
+use crate::system::unit_file::{UNIT_DIRECTORY, install_words};
 use crate::system::{FileKind, System, systemctl};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -93,37 +93,21 @@ fn read(path: &Path, sys: &dyn System) -> Result<Option<String>> {
 /// Returns the links that `systemctl enable` makes for a unit with this file, below the directory of unit files; `None` where
 /// only systemd can tell. Not those of `UpheldBy=`, which not every systemd knows.
 fn links(name: &UnitName, file: &str) -> Option<BTreeSet<String>> {
+    let file = &file.replace("\\\n", " ");
     let mut links = BTreeSet::new();
     for (key, directory) in [("WantedBy", "wants"), ("RequiredBy", "requires")] {
-        for word in words_of(file, key) {
-            links.insert(format!("{}.{directory}/{name}", expanded(&word, name)?));
+        for word in install_words(file, key) {
+            links.insert(format!("{}.{directory}/{name}", expanded(word, name)?));
         }
     }
     // Those of an instance are made from its template's.
     if name.template().is_none() {
-        for word in words_of(file, "Alias") {
-            links.insert(expanded(&word, name)?);
+        for word in install_words(file, "Alias") {
+            links.insert(expanded(word, name)?);
         }
         links.remove(&name.0);
     }
     Some(links)
-}
-
-/// Returns the words of a key in the `[Install]` section; an empty value takes back those before it.
-fn words_of(file: &str, key: &str) -> Vec<String> {
-    let mut inside = false;
-    let mut words = Vec::new();
-    for line in file.replace("\\\n", " ").lines().map(str::trim) {
-        if line.starts_with('[') {
-            inside = line == "[Install]";
-        } else if let Some((_, value)) = line.split_once('=').filter(|(name, _)| inside && name.trim_end() == key) {
-            if value.trim().is_empty() {
-                words.clear();
-            }
-            words.extend(value.split_whitespace().map(str::to_owned));
-        }
-    }
-    words
 }
 
 /// Returns the unit that a word of an `[Install]` section names, see "Specifiers" in systemd.unit(5); `None` where it has one
