@@ -226,6 +226,12 @@ impl Hub {
         claims.map(left).collect()
     }
 
+    /// Returns whether something is asked of it, for the run's recipe, and was there as asked when a run looked last.
+    pub fn holds(&self, id: &Id) -> bool {
+        let run = self.run();
+        run.ledger.state().claim(&run.recipe, id).is_some_and(|claim| claim.held.is_some())
+    }
+
     /// Returns the sink of a lane; `None`: of what stands outside any.
     pub fn lane(self: &Arc<Self>, name: Option<&str>) -> Lane {
         Lane { hub: self.clone(), name: name.map(str::to_owned) }

@@ -99,10 +99,13 @@ impl Item {
         if changes_nothing(kind.header) {
             return None;
         }
-        let mut fields = job.fields.as_object()?.clone();
-        fields.remove(kind.name);
+        let stays = |field: &str, value: &serde_json::Value| kind.required.contains(&field) || is_short(value);
+        let fields = job.fields.as_object()?.iter().filter(|(field, _)| *field != kind.name);
+        // A long text is not even copied; what is not text may become short without its secrets.
+        let fields = fields.filter(|(field, value)| !value.is_string() || stays(field, value));
+        let mut fields: Fields = fields.map(|(field, value)| (field.clone(), value.clone())).collect();
         job.secret.iter().for_each(|path| forget(&mut fields, path));
-        fields.retain(|field, value| kind.required.contains(&field.as_str()) || value.to_string().len() <= LONGEST);
+        fields.retain(|field, value| value.is_string() || stays(field, value));
         Some(fields)
     }
 
@@ -123,6 +126,15 @@ impl Item {
 /// Returns whether resources of a kind make nothing that could be taken away.
 pub fn changes_nothing(kind: &str) -> bool {
     matches!(kind, "gate" | "test" | "command" | "base")
+}
+
+/// Returns whether a value is short enough, as JSON, to be kept in the ledger. A byte of text takes six at most.
+fn is_short(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) if text.len() < LONGEST / 6 => true,
+        serde_json::Value::String(text) if text.len() > LONGEST => false,
+        value => value.to_string().len() <= LONGEST,
+    }
 }
 
 /// Takes out a field, dotted below the top.

@@ -302,10 +302,11 @@ fn a_wrong_configuration_is_shown_with_its_line_and_nothing_is_touched() {
     assert!(!place.root().join("motd").exists() && !place.root().join("state").exists());
 }
 
+const SLOW: &str = "[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; while [ ! -e ROOT/go ]; do sleep 0.05; done\"]\nonce = true\n";
+
 #[test]
 fn a_run_that_may_wait_waits_for_the_other_and_says_so() {
-    let slow = "[[command]]\nname = \"slow\"\nargv = [\"sh\", \"-c\", \"touch ROOT/begun; while [ ! -e ROOT/go ]; do sleep 0.05; done\"]\nonce = true\n";
-    let place = Place::new(&format!("{FILE}{slow}"));
+    let place = Place::new(&format!("{FILE}{SLOW}"));
     let mut first = place.command(&["apply", "web.toml"]).stdout(Stdio::null()).spawn().unwrap();
     wait_for(&place.root().join("begun"));
     let short = place.run(&["apply", "web.toml", "--wait", "200ms"]);
@@ -328,4 +329,22 @@ fn a_run_that_may_wait_waits_for_the_other_and_says_so() {
     assert!(first.wait().unwrap().success());
     assert_eq!(second.code, 0, "{second:?}");
     assert!(second.stdout.contains("applied: 0 changed, 2 in sync"), "{second:?}");
+}
+
+#[test]
+fn a_run_that_waited_applies_the_recipe_as_it_is_by_then() {
+    let place = Place::new(&format!("{FILE}{SLOW}"));
+    let mut first = place.command(&["apply", "web.toml"]).stdout(Stdio::null()).spawn().unwrap();
+    wait_for(&place.root().join("begun"));
+    let mut second = place.command(&["apply", "web.toml", "--wait", "1h"]);
+    let mut second = second.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.next().unwrap().contains("waits for another run"));
+    let later = format!("[[file]]\npath = \"{}/later\"\ncontent = \"x\"\n", place.root().display());
+    let recipe = fs::read_to_string(place.root().join("web.toml")).unwrap();
+    fs::write(place.root().join("web.toml"), recipe + &later).unwrap();
+    fs::write(place.root().join("go"), "").unwrap();
+    assert!(first.wait().unwrap().success());
+    assert!(second.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(place.root().join("later")).unwrap(), "x");
 }

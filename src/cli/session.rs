@@ -98,10 +98,13 @@ impl Session {
             }
             Access::Write => {
                 // A wrong recipe or option touches nothing: it is seen before the lock makes the state directory.
-                is_there(&load("", SecretsMode::AtHand)?)?;
+                let key = Ledger::key_of(&global.state_dir)?;
+                let seen = load(&key, SecretsMode::AtHand)?;
+                is_there(&seen)?;
                 let command = format!("{} {}", purpose.command, without_login(&args.recipe));
-                let ledger = write_ledger(global, &command, purpose.patience)?;
-                let recipe = load(ledger.key(), purpose.secrets)?;
+                let (ledger, waited) = write_ledger(global, &command, purpose.patience)?;
+                let holds = !waited && !seen.has_secrets && key == ledger.key();
+                let recipe = if holds { seen } else { load(ledger.key(), purpose.secrets)? };
                 let reporter = (purpose.show)(&recipe, ledger.state().failed(&recipe.name));
                 (recipe, Hub::writing(ledger, reporter))
             }
@@ -234,9 +237,7 @@ impl Session {
                 left.push(one);
             }
         }
-        let known = self.hub.left(|id| asked.contains(id)).into_iter().filter(|one| one.claim.held.is_some());
-        let known: BTreeSet<Id> = known.map(|one| one.id).collect();
-        news.retain(|(id, _)| !known.contains(id));
+        news.retain(|(id, _)| !self.hub.holds(id));
         Ok(orphans(left, &news, prune))
     }
 
@@ -360,7 +361,8 @@ fn environment(name: &str) -> Option<OsString> {
 }
 
 /// Takes the lock of the state directory for a command line and opens its ledger to write; waits so long for another run.
-pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -> Result<Writer, Exit> {
+/// Returns whether it waited.
+pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -> Result<(Writer, bool), Exit> {
     let (begun, mut is_told) = (Instant::now(), false);
     let lock = loop {
         match Lock::take(&global.state_dir, command, SystemTime::now()) {
@@ -380,7 +382,7 @@ pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -
         }
     };
     Ledger::take_over_key(&lock, &global.run_dir)?;
-    Ok(Writer::open(lock)?)
+    Ok((Writer::open(lock)?, is_told))
 }
 
 fn machine_id(sys: &dyn System) -> String {
@@ -390,7 +392,7 @@ fn machine_id(sys: &dyn System) -> String {
 
 /// Returns the containers in which the ledger knows something of the run's recipe.
 fn known(hub: &Hub) -> BTreeSet<u32> {
-    let inside = hub.left(|_| true).into_iter().filter_map(|one| match one.id.machine {
+    let inside = hub.left(|id| id.machine != Machine::Host).into_iter().filter_map(|one| match one.id.machine {
         Machine::Container(id) => Some(id),
         Machine::Host => None,
     });

@@ -51,6 +51,11 @@ impl Ledger {
         Self::replay(from, &bytes, key::read_or_lend(state_dir)?)
     }
 
+    /// Returns what keys the digests of a state directory: what `open` has, without the rest.
+    pub fn key_of(state_dir: &Path) -> Result<String> {
+        key::read_or_lend(state_dir)
+    }
+
     /// Uses, where the state directory has no key yet, the one that plans share below `run_dir`. Returns whether its digests
     /// can be compared with those of other runs.
     pub fn share_key(&mut self, state_dir: &Path, run_dir: &Path) -> bool {

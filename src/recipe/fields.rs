@@ -26,8 +26,8 @@ type Taken = BTreeSet<(Span, Vec<String>, String)>;
 
 impl Table<'_> {
     /// Returns the resource; none where something is wrong with it, which is then reported.
-    pub(super) fn read(&self, fields: Vec<Entry>, mistakes: &mut Collector) -> Option<Box<dyn Resource>> {
-        let root = fields.clone();
+    pub(super) fn read(&self, root: &[Entry], mistakes: &mut Collector) -> Option<Box<dyn Resource>> {
+        let fields = root.to_vec();
         let mut attempt = Attempt { table: self, taken: BTreeSet::new(), stand_ins: StandIns::default(), fields };
         attempt.drop_wrong();
         for key in self.kind.required {

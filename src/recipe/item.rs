@@ -13,6 +13,7 @@ use crate::field::{Cidr, ContainerId, Field, Period, Text};
 use crate::id::Machine;
 use crate::item::{Item, JobItem, TIMEOUT};
 use crate::resource::{Kind, Want, keyed_digest};
+use serde::Serializer;
 use std::collections::BTreeSet;
 
 /// The fields that hold a secret, and those whose secret is not at hand; dotted below the top.
@@ -51,9 +52,8 @@ impl Loader<'_> {
         let timeout = scalar.read("timeout", common("timeout")).map_or(TIMEOUT, |Period(timeout)| timeout);
         let retries = scalar.read("retries", common("retries")).map_or(0, |Count(count)| count);
         let fields = block.fields.iter().filter(|entry| !COMMON.contains(&entry.key.as_str()));
-        let mut fields: Vec<Entry> = fields
-            .map(|entry| Entry { value: rendered(&entry.value, scope, source, &mut self.mistakes), ..entry.clone() })
-            .collect();
+        let mut fields: Vec<Entry> =
+            fields.map(|entry| entry.with(rendered(&entry.value, scope, source, &mut self.mistakes))).collect();
         let mut marks = Marks::default();
         for entry in &mut fields {
             self.mark(file, kind, &entry.key, &mut entry.value, &mut marks);
@@ -63,15 +63,16 @@ impl Loader<'_> {
         }
         self.gate(file, block, kind, named, &fields);
         let table = Table { kind, source, span: block.span, broken: file.document.broken };
-        let resource = table.read(fields.clone(), &mut self.mistakes);
+        let resource = table.read(&fields, &mut self.mistakes);
         let content = self.content(file, kind, &fields, scope, &mut marks).ok()?;
         let resource = resource?;
+        let fields = table_to_json(&fields);
         let digest = self.digest(kind, &fields, want, content.as_deref());
         let place = file.document.place(block.span);
         let job = JobItem {
             machine: file.machine,
             kind: kind.header.to_owned(),
-            fields: table_to_json(&fields),
+            fields,
             phase,
             gate: gate.map(|gate| gate.0),
             want,
@@ -159,10 +160,11 @@ impl Loader<'_> {
         self.containers.entry(id).or_insert(facts);
     }
 
-    fn digest(&self, kind: &Kind, fields: &[Entry], want: Want, content: Option<&[u8]>) -> String {
-        let mut rest: Vec<Entry> = fields.to_vec();
-        rest.retain(|entry| entry.key != kind.name);
-        let mut bytes = table_to_json(&rest).to_string().into_bytes();
+    fn digest(&self, kind: &Kind, fields: &serde_json::Value, want: Want, content: Option<&[u8]>) -> String {
+        let rest = fields.as_object().into_iter().flatten().filter(|(key, _)| *key != kind.name);
+        let mut bytes = Vec::new();
+        // Writing to memory does not fail.
+        let _ = serde_json::Serializer::new(&mut bytes).collect_map(rest);
         if want == Want::Absent {
             bytes.extend_from_slice(b" absent");
         }

@@ -65,6 +65,7 @@ pub(super) struct Loader<'a> {
     /// A table that was left out.
     pub(super) dropped: Option<Place>,
     pub(super) secrets: Vec<String>,
+    pub(super) has_secrets: bool,
     pub(super) wanted: Vec<Wanted>,
     pub(super) secret_vars: BTreeSet<String>,
     warnings: Vec<String>,
@@ -121,6 +122,7 @@ impl<'a> Loader<'a> {
             containers: BTreeMap::new(),
             dropped: None,
             secrets: Vec::new(),
+            has_secrets: false,
             wanted: Vec::new(),
             secret_vars: BTreeSet::new(),
             warnings: Vec::new(),
@@ -156,8 +158,8 @@ impl<'a> Loader<'a> {
         }
         bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
-        let Self { name, secrets, secret_vars, warnings, asleep, wanted, .. } = self;
-        Ok((Recipe { name, title, phases, stages, secrets, secret_vars, warnings, asleep }, wanted))
+        let Self { name, secrets, has_secrets, secret_vars, warnings, asleep, wanted, .. } = self;
+        Ok((Recipe { name, title, phases, stages, secrets, has_secrets, secret_vars, warnings, asleep }, wanted))
     }
 
     fn root(&mut self, document: &Rc<Document>) {

@@ -125,6 +125,8 @@ pub struct Recipe {
     pub stages: Vec<Stage>,
     /// The values of its secrets, for redaction.
     pub secrets: Vec<String>,
+    /// A file of it has `[secrets]`, at hand or not.
+    pub has_secrets: bool,
     /// The variables of its root file whose own value has a secret in it: what `--var` puts in its place is one as well.
     pub secret_vars: BTreeSet<String>,
     /// What is not wrong but should be said.

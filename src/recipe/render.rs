@@ -2,7 +2,7 @@
 use super::collect::{Collector, Pass};
 use super::error::Source;
 use super::evaluate::{Failure, Scope, render};
-use super::value::{Data, Entry, Span, Value};
+use super::value::{Data, Span, Value};
 use std::sync::Arc;
 
 /// Returns the value with its expressions evaluated; what fails is reported and `Wrong` in its place.
@@ -20,10 +20,7 @@ pub(super) fn rendered(value: &Value, scope: &Scope, source: &Arc<Source>, mista
         },
         Data::List(items) => Data::List(items.iter().map(|item| rendered(item, scope, source, mistakes)).collect()),
         Data::Table(entries) => Data::Table(
-            entries
-                .iter()
-                .map(|entry| Entry { value: rendered(&entry.value, scope, source, mistakes), ..entry.clone() })
-                .collect(),
+            entries.iter().map(|entry| entry.with(rendered(&entry.value, scope, source, mistakes))).collect(),
         ),
         Data::Absent(_) => Data::Wrong,
         data => data.clone(),

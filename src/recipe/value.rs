@@ -64,6 +64,13 @@ pub(super) struct Entry {
     pub(super) value: Value,
 }
 
+impl Entry {
+    /// Returns one with this value under the same key.
+    pub(super) fn with(&self, value: Value) -> Self {
+        Self { key: self.key.clone(), key_span: self.key_span, value }
+    }
+}
+
 impl Value {
     pub(super) fn new(data: Data, span: Span) -> Self {
         Self { span, taint: Taint::default(), data }

@@ -74,6 +74,7 @@ impl Loader<'_> {
             scope.set(name, value);
         }
         if !document.secrets.is_empty() {
+            self.has_secrets = true;
             let file = File {
                 document: document.clone(),
                 root,
