@@ -1,6 +1,6 @@
 //! What the ledger's lines add up to: claims, acknowledgements, identities. Each line is folded in, when it is read back and
 //! when it is written, by the same function.
-use super::line;
+use super::entry::{Entry, Intent};
 use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
@@ -39,80 +39,10 @@ struct Book {
     lanes: BTreeMap<Id, String>,
 }
 
-/// What of a line matters here, of whatever event.
-#[derive(Deserialize)]
-struct Entry {
-    v: u32,
-    run: String,
-    #[serde(default)]
-    lane: String,
-    event: String,
-    #[serde(default)]
-    recipe: Option<String>,
-    #[serde(default)]
-    machine: Option<Machine>,
-    #[serde(default)]
-    identity: String,
-    #[serde(default)]
-    ids: Vec<Id>,
-    #[serde(default)]
-    changes: Vec<Intent>,
-    #[serde(default)]
-    id: Option<Id>,
-    #[serde(default)]
-    outcome: Option<Became>,
-    #[serde(default)]
-    digest: String,
-    #[serde(default)]
-    absent: bool,
-    #[serde(default)]
-    ack: Option<Ack>,
-    #[serde(default)]
-    started: Option<Begun>,
-    #[serde(default)]
-    held: BTreeMap<Id, String>,
-    #[serde(default)]
-    passed: BTreeMap<String, BTreeMap<Id, String>>,
-    #[serde(default)]
-    identities: BTreeMap<Machine, String>,
-    #[serde(default)]
-    asked: BTreeMap<Id, Fields>,
-}
-
-#[derive(Deserialize)]
-struct Intent {
-    name: String,
-    field: String,
-    #[serde(default)]
-    from: Option<String>,
-    #[serde(default)]
-    to: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Became {
-    outcome: String,
-}
-
-#[derive(Deserialize)]
-struct Begun {
-    recipe: String,
-}
-
 impl State {
     /// Folds in a line; the error says why it can't be read.
     pub(super) fn fold(&mut self, content: &[u8]) -> Result<(), How> {
-        let Ok(entry) = serde_json::from_slice::<Entry>(content) else {
-            #[derive(Deserialize)]
-            struct Version {
-                v: u32,
-            }
-            let newer = serde_json::from_slice::<Version>(content).ok().filter(|version| version.v > line::VERSION);
-            return Err(newer.map_or(How::Unreadable, |version| How::Newer(version.v)));
-        };
-        if entry.v > line::VERSION {
-            return Err(How::Newer(entry.v));
-        }
+        let entry = Entry::read(content)?;
         if self.last_run != entry.run {
             reference::count(&mut self.counters, &entry.run);
             self.last_run.clone_from(&entry.run);

@@ -2,6 +2,7 @@
 //! decides what is ours to take away and what a person acknowledged.
 mod checkpoint;
 mod claims;
+mod entry;
 mod history;
 mod key;
 mod line;

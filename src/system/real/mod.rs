@@ -11,6 +11,7 @@ mod place;
 mod read;
 mod remove;
 mod run;
+mod streams;
 mod temporary;
 #[cfg(test)]
 mod tests;

@@ -1,25 +1,21 @@
-//! Child processes: a session of their own, a bare environment, bounded output, and an end even where a grandchild stays.
+//! Child processes: a session of their own, a bare environment, and an end even where a grandchild stays.
 #![expect(clippy::disallowed_methods, reason = "the boundary: what `System` does on a real machine")]
 use super::Real;
 use super::children::write_down;
+use super::streams::Streams;
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::passwd::user_for_running;
 use crate::system::program::PATH;
 use crate::system::{Command, Output};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setsid, setuid};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group};
-use std::collections::VecDeque;
-use std::io::{self, Read, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// How much of each stream is kept: the last of it.
-const KEPT: usize = 1 << 20;
 /// How long a child has to end after TERM.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long we listen on after a child's end where a grandchild still holds its stdout.
@@ -42,7 +38,7 @@ pub(super) fn run(system: &Real, command: &Command) -> Result<Output> {
         end_group(&mut child);
         streams.drain(Instant::now());
         let time = command.timeout.unwrap_or_default();
-        let printed = format!("{}\n{}", lossy(&streams.stdout), lossy(&streams.stderr));
+        let printed = format!("{}\n{}", streams.stdout.text(), streams.stderr.text());
         return Err(Error::new(attempt())
             .reason(format!("it took longer than {time:?} and was ended with all its children"))
             .output(&printed)
@@ -156,135 +152,6 @@ fn end_group(child: &mut Child) {
     }
     let _gone = kill_process_group(group, Signal::KILL);
     let _reaped = child.wait();
-}
-
-/// The last bytes of a stream.
-#[derive(Default)]
-struct Tail(VecDeque<u8>);
-
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
-        let over = self.0.len().saturating_sub(KEPT);
-        self.0.drain(..over);
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.into()
-    }
-}
-
-fn lossy(tail: &Tail) -> String {
-    let (front, back) = tail.0.as_slices();
-    String::from_utf8_lossy(&[front, back].concat()).into_owned()
-}
-
-/// Both ends of the pipes of one child.
-struct Streams<'a> {
-    ended: OwnedFd,
-    input: Option<ChildStdin>,
-    to_write: &'a [u8],
-    out: Option<std::process::ChildStdout>,
-    err: Option<std::process::ChildStderr>,
-    stdout: Tail,
-    stderr: Tail,
-}
-
-impl<'a> Streams<'a> {
-    fn of(child: &mut Child, to_write: &'a [u8]) -> io::Result<Self> {
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-        let ended = pidfd_open(pid, PidfdFlags::empty())?;
-        let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let ends = [
-            input.as_ref().map(ChildStdin::as_fd),
-            out.as_ref().map(std::process::ChildStdout::as_fd),
-            err.as_ref().map(std::process::ChildStderr::as_fd),
-        ];
-        for end in ends.into_iter().flatten() {
-            rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK)?;
-        }
-        Ok(Self { ended, input, to_write, out, err, stdout: Tail::default(), stderr: Tail::default() })
-    }
-
-    /// Feeds and reads until the child has ended; false where its time was up first.
-    fn listen(&mut self, end: Option<Instant>) -> io::Result<bool> {
-        loop {
-            let ready = self.wait(end, true)?;
-            self.transfer();
-            if ready.contains(PollFlags::POLLIN) {
-                return Ok(true);
-            }
-            if end.is_some_and(|end| Instant::now() >= end) {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Reads what is still to come, until nobody holds the other ends or the time is up.
-    fn drain(&mut self, end: Instant) {
-        self.input = None;
-        self.transfer();
-        while (self.out.is_some() || self.err.is_some()) && Instant::now() < end {
-            if self.wait(Some(end), false).is_err() {
-                return;
-            }
-            self.transfer();
-        }
-    }
-
-    /// Waits for anything to happen and returns what happened to the child.
-    fn wait(&self, end: Option<Instant>, for_child: bool) -> io::Result<PollFlags> {
-        let pipes = [
-            (for_child.then(|| self.ended.as_fd()), PollFlags::POLLIN),
-            (self.out.as_ref().map(std::process::ChildStdout::as_fd), PollFlags::POLLIN),
-            (self.err.as_ref().map(std::process::ChildStderr::as_fd), PollFlags::POLLIN),
-            (self.input.as_ref().map(ChildStdin::as_fd), PollFlags::POLLOUT),
-        ];
-        let open = pipes.into_iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, flags)));
-        let mut waited: Vec<PollFd<'_>> = open.collect();
-        let timeout = end.map_or(PollTimeout::NONE, |end| {
-            // Rounded up, so that the last wait doesn't spin.
-            let left = end.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
-            PollTimeout::from(u16::try_from(left).unwrap_or(u16::MAX))
-        });
-        match poll(&mut waited, timeout) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let child = if for_child { waited[0].revents() } else { None };
-        Ok(child.unwrap_or(PollFlags::empty()))
-    }
-
-    fn transfer(&mut self) {
-        if let Some(input) = &mut self.input {
-            match input.write(self.to_write) {
-                Ok(written) => self.to_write = &self.to_write[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The child has closed its stdin; that is its own affair.
-                Err(_) => self.to_write = &[],
-            }
-            if self.to_write.is_empty() {
-                self.input = None;
-            }
-        }
-        take(&mut self.out, &mut self.stdout);
-        take(&mut self.err, &mut self.stderr);
-    }
-}
-
-/// Reads what is there, in turns of 1 MiB; at the stream's end it is closed.
-fn take<R: Read>(from: &mut Option<R>, into: &mut Tail) {
-    let mut chunk = [0; 16384];
-    for _ in 0..64 {
-        let Some(stream) = from else { return };
-        match stream.read(&mut chunk) {
-            Ok(0) => *from = None,
-            Ok(count) => into.push(&chunk[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => *from = None,
-        }
-    }
 }
 
 #[cfg(test)]
