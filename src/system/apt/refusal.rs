@@ -129,7 +129,10 @@ pub(super) fn complaints(printed: &str) -> Vec<String> {
 /// Returns what to do about a repository that gave no lists.
 pub(super) fn remedy(complaint: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
-    if has(&["NO_PUBKEY", "EXPKEYSIG", "KEYEXPIRED", "REVKEYSIG", "is not signed", "signatures were invalid"]) {
+    let by_gpgv = ["NO_PUBKEY", "EXPKEYSIG", "KEYEXPIRED", "REVKEYSIG", "signatures were invalid"];
+    // From Debian 13 on.
+    let by_sqv = ["OpenPGP signature verification failed", "/usr/bin/sqv returned an error"];
+    if has(&by_gpgv) || has(&by_sqv) || has(&["is not signed"]) {
         return Some(
             "put the key that signs that repository today where its source says (`signed-by`), then run again",
         );
@@ -256,6 +259,12 @@ mod tests {
         let found = complaints(printed);
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[2], "Failed to fetch http://d/InRelease Could not connect to d:80");
+        let by_sqv = "W: An error occurred during the signature verification. The repository is not updated and the previous \
+            index files will be used. OpenPGP signature verification failed: http://h ./ InRelease: Sub-process \
+            /usr/bin/sqv returned an error code (1), error message is: Missing key 097B, which is needed to verify signature.\n\
+            W: Failed to fetch http://h/./InRelease  Sub-process /usr/bin/sqv returned an error code (1), error message is: \
+            Missing key 097B, which is needed to verify signature.\n";
+        assert!(complaints(by_sqv).iter().all(|complaint| remedy(complaint).unwrap().contains("key")));
         assert!(remedy(&found[0]).unwrap().contains("key") && remedy(&found[2]).unwrap().contains("reached"));
         assert!(remedy("Release file for http://h is expired (invalid since 2d).").unwrap().contains("clock"));
         assert_eq!(remedy("The list of sources could not be read."), None);
