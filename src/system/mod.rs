@@ -20,6 +20,7 @@ pub mod program;
 mod real;
 pub mod ssh;
 pub mod state;
+mod surplus;
 pub mod systemctl;
 pub mod unit_file;
 
@@ -30,6 +31,7 @@ pub use facts::Facts;
 pub use inherited::put_inherited_aside;
 pub use names::pin_name_service;
 pub use real::Real;
+pub(crate) use surplus::surplus;
 
 use crate::error::Result;
 use std::ffi::{OsStr, OsString};
