@@ -2,6 +2,7 @@
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
 use crate::resource::{Fields, Resource, Thing, Want, kind, occupied};
+use crate::system::without_login;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -94,6 +95,7 @@ impl Item {
     }
 
     /// Returns what must be known to take it away when no recipe has it any more; `None` where there is nothing to take away.
+    /// For that nobody needs a secret, or the login of a URL.
     pub fn remembered(&self) -> Option<Fields> {
         let (job, kind) = (&self.job, kind(&self.job.kind)?);
         if changes_nothing(kind.header) {
@@ -103,6 +105,7 @@ impl Item {
         fields.remove(kind.name);
         job.secret.iter().for_each(|path| forget(&mut fields, path));
         fields.retain(|field, value| kind.required.contains(&field.as_str()) || value.to_string().len() <= LONGEST);
+        fields.values_mut().for_each(forget_logins);
         Some(fields)
     }
 
@@ -123,6 +126,16 @@ impl Item {
 /// Returns whether resources of a kind make nothing that could be taken away.
 pub fn changes_nothing(kind: &str) -> bool {
     matches!(kind, "gate" | "test" | "command" | "base")
+}
+
+/// Takes the logins out of all URLs.
+fn forget_logins(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = without_login(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_logins),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(forget_logins),
+        _ => {}
+    }
 }
 
 /// Takes out a field, dotted below the top.
