@@ -1,5 +1,6 @@
-//! Approval by digest: what was planned is applied, and nothing else.
+//! Approval at the prompt, and by digest: what was planned is applied, and nothing else.
 use crate::support::place::{Place, Ran};
+use crate::support::pty::{On, Pty};
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
@@ -27,6 +28,32 @@ fn there(place: &Place) -> String {
 fn ended(place: &Place, arguments: &[&str]) -> serde_json::Value {
     let ran = place.run(&[arguments, &["--json"]].concat());
     serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap()
+}
+
+/// Starts a command that asks, and waits for the question.
+fn asked(place: &Place, arguments: &[&str], question: &str) -> Pty {
+    let mut pty = Pty::start(&place.command(arguments), 200, 24, On::Both);
+    pty.until(|screen| screen.contents().contains(question));
+    pty
+}
+
+#[test]
+fn who_does_not_agree_gets_the_exit_code_of_differences_and_what_is_in_sync_that_of_nothing_to_do() {
+    let place = Place::new(FILES);
+    for no in ["n\n", "\n", "\u{4}"] {
+        let mut pty = asked(&place, &["apply", "web.toml"], "apply these changes? [y/N]");
+        pty.types(no);
+        assert_eq!((pty.end().0, there(&place).as_str()), (4, ""), "{no:?}: {}", pty.screen().contents());
+        assert!(pty.screen().contents().contains("nothing was changed"));
+    }
+    let mut pty = asked(&place, &["apply", "web.toml"], "apply these changes? [y/N]");
+    pty.types("y\n");
+    assert_eq!((pty.end().0, there(&place).as_str()), (0, "abc"));
+    let mut pty = asked(&place, &["destroy", "web.toml"], "take all of this away? [y/N]");
+    pty.types("n\n");
+    assert_eq!((pty.end().0, there(&place).as_str()), (4, "abc"));
+    let mut again = Pty::start(&place.command(&["apply", "web.toml"]), 200, 24, On::Both);
+    assert_eq!(again.end().0, 0, "nobody is asked");
 }
 
 #[test]

@@ -256,11 +256,11 @@ impl Session {
         self.hub.emit(Event::Capacity(all.judged()))
     }
 
-    /// Ends a run whose plan a person did not want, or interrupted instead of answering.
+    /// Ends a run whose plan a person did not want, or interrupted instead of answering: the differences stay.
     pub(super) fn decline(&self, planned: &Passed) -> Result<i32, Exit> {
         self.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
         let counts = Counts { changed: 0, ..planned.tally.counts };
-        let code = interrupt::exit_code().unwrap_or_else(|| exit_code(counts, false));
+        let code = interrupt::exit_code().unwrap_or_else(|| unapplied(counts));
         self.hub.end(code, &Tally { counts, ..planned.tally.clone().without_left() })?;
         Ok(code)
     }
@@ -281,7 +281,7 @@ impl Session {
             differences: known.map(|known| known.differences(&changes)),
         })?;
         let counts = Counts { changed: 0, ..planned.tally.counts };
-        let code = if counts.failed + counts.failed_tests > 0 { 1 } else { 4 };
+        let code = unapplied(counts);
         self.hub.end(code, &Tally { counts, ..planned.tally.clone() })?;
         Ok(code)
     }
@@ -329,6 +329,11 @@ fn exit_code(counts: Counts, differences: bool) -> i32 {
         _ if differences => 4,
         _ => 0,
     }
+}
+
+/// Returns the exit code of a run whose plan has changes and that made none of them.
+fn unapplied(counts: Counts) -> i32 {
+    if counts.failed + counts.failed_tests > 0 { 1 } else { 4 }
 }
 
 /// Loads a recipe that was found.
