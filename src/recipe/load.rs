@@ -67,6 +67,7 @@ pub(super) struct Loader<'a> {
     pub(super) secrets: Vec<String>,
     pub(super) wanted: Vec<Wanted>,
     pub(super) secret_vars: BTreeSet<String>,
+    pub(super) called_secret: Vec<String>,
     warnings: Vec<String>,
     /// What `when` leaves out.
     pub(super) asleep: Vec<Asleep>,
@@ -123,6 +124,7 @@ impl<'a> Loader<'a> {
             secrets: Vec::new(),
             wanted: Vec::new(),
             secret_vars: BTreeSet::new(),
+            called_secret: Vec::new(),
             warnings: Vec::new(),
             asleep: Vec::new(),
             dreams: false,
@@ -156,8 +158,8 @@ impl<'a> Loader<'a> {
         }
         bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
-        let Self { name, secrets, secret_vars, warnings, asleep, wanted, .. } = self;
-        Ok((Recipe { name, title, phases, stages, secrets, secret_vars, warnings, asleep }, wanted))
+        let Self { name, secrets, secret_vars, called_secret, warnings, asleep, wanted, .. } = self;
+        Ok((Recipe { name, title, phases, stages, secrets, secret_vars, called_secret, warnings, asleep }, wanted))
     }
 
     fn root(&mut self, document: &Rc<Document>) {
