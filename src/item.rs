@@ -1,7 +1,7 @@
 //! An `Item`: a resource with what is common to all kinds. It crosses the pipe to a container as a `JobItem`.
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
-use crate::resource::{Fields, Resource, Thing, Want, kind, occupied};
+use crate::resource::{Fields, Resource, Thing, Want, kind, occupied, stands_on};
 use crate::system::without_login;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -114,6 +114,13 @@ impl Item {
         let ids = if self.job.want == Want::Present { self.ids() } else { Vec::new() };
         let has = |id: Id| occupied(&id, &self.job.fields).into_iter().map(move |thing| (id.clone(), thing));
         ids.into_iter().flat_map(has).collect()
+    }
+
+    /// Returns what of its machine stays as long as a recipe has this, and by which id: what it has, and what it stands on.
+    pub fn keeps(&self) -> Vec<(Id, Thing)> {
+        let ids = if self.job.want == Want::Present { self.ids() } else { Vec::new() };
+        let stands_on = |id: Id| stands_on(&id, &self.job.fields).into_iter().map(move |thing| (id.clone(), thing));
+        self.has().into_iter().chain(ids.into_iter().flat_map(stands_on)).collect()
     }
 
     /// Returns the ids of its names.

@@ -186,6 +186,23 @@ fn what_somebody_changed_or_took_away_meanwhile_is_not_taken() {
 }
 
 #[test]
+fn what_was_there_before_us_and_somebody_changed_since_is_told_before_it_is_nobodys() {
+    for option in [&[][..], &["--prune"]] {
+        let place = made(ALL);
+        fs::write(place.root().join("theirs"), "edited\n").unwrap();
+        place.recipe(REST);
+        let said = "warning: host/file:ROOT/theirs: this recipe changed it and has it no more; it stays as it is, and no plan names \
+                    it again: changed since we wrote it; what was there before us is in `ROOT/state/kept/";
+        for command in ["plan", "apply"] {
+            let ran = place.run(&[&[command, "web.toml"], option].concat());
+            assert!(ran.stdout.contains(said) || ran.stderr.contains(said), "{ran:?}");
+        }
+        assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "edited\n");
+        assert!(!place.run(&["plan", "web.toml"]).stdout.contains("theirs"), "it was the last word");
+    }
+}
+
+#[test]
 fn a_renamed_resource_says_that_its_predecessor_is_still_there() {
     let place = made(ALL);
     place.recipe(&ALL.replace("ROOT/stays", "ROOT/moved"));
