@@ -1,5 +1,6 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 pub(super) mod given;
+mod machine_id;
 mod patience;
 
 use super::find::find;
@@ -106,14 +107,8 @@ impl Session {
                 (recipe, Hub::writing(ledger, reporter))
             }
         };
-        let identity = machine_id(&sys);
-        if let Some(known) = book.identity(Machine::Host).filter(|known| identity.is_empty() && !known.is_empty()) {
-            let error = Error::new("reading `/etc/machine-id`")
-                .reason(format!("it is missing or empty, and the ledger is of the machine {known}"));
-            return Err(Exit::Failed(error.remedy(
-                "put it back; `systemd-machine-id-setup` makes a new one, with which nothing here counts as ours",
-            )));
-        }
+        let bound = book.identity(Machine::Host);
+        let identity = machine_id::read(bound.as_deref(), &sys)?;
         let found = found.to_string();
         let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
         hub.start(Started {
@@ -128,6 +123,9 @@ impl Session {
             hub.with_digest();
         }
         recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
+        if let Some(text) = machine_id::changed(bound.as_deref(), &identity) {
+            hub.emit(Event::Warned { text })?;
+        }
         hub.identify(Machine::Host, &identity)?;
         let asks = |item: &Item| {
             let fields = item.remembered()?;
@@ -386,11 +384,6 @@ pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -
     };
     Ledger::take_over_key(&lock, &global.run_dir)?;
     Ok(Writer::open(lock)?)
-}
-
-fn machine_id(sys: &dyn System) -> String {
-    let read = sys.read(Path::new("/etc/machine-id")).attempt(|| "reading `/etc/machine-id`".to_owned());
-    read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).unwrap_or_default()
 }
 
 /// Returns the containers in which the ledger knows something of the run's recipe.
