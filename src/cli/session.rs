@@ -12,7 +12,7 @@ use super::{Exit, facts, gates, named, who};
 use crate::approval::Changes;
 use crate::capacity::Capacity;
 use crate::container::{driver, push};
-use crate::engine::{Tally, matches};
+use crate::engine::{Mode, Tally, matches};
 use crate::error::{Attempt, Error};
 use crate::event::{Counts, Event, Sink, Started};
 use crate::hub::{Hub, Left};
@@ -27,7 +27,7 @@ use crate::system::{Real, System, without_login};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Whether a command only looks.
@@ -187,9 +187,11 @@ impl Session {
         &self,
         work: impl FnOnce(&dyn Fn(Pass) -> Result<Passed, Error>) -> Result<T, Exit>,
     ) -> Result<T, Exit> {
+        let shown = OnceLock::new();
         let known = |machine: Machine, identity: Option<&str>| -> Known {
             let identity = if machine == Machine::Host { &self.identity } else { identity.unwrap_or_default() };
-            Known { allowed: self.allowed.clone(), ..self.hub.known(machine, identity) }
+            let shown_to_go = shown.get().cloned();
+            Known { allowed: self.allowed.clone(), shown_to_go, ..self.hub.known(machine, identity) }
         };
         let sink = |lane: Option<&str>| -> Box<dyn Sink> { Box::new(self.hub.lane(lane)) };
         let identify = |machine: Machine, identity: &str| self.hub.identify(machine, identity);
@@ -198,7 +200,14 @@ impl Session {
         fleet.only = &self.reach.only;
         self.identify_containers()?;
         fleet.orphans = self.prune.map(|prune| self.orphans(prune)).transpose()?;
-        let outcome = work(&|pass| fleet.pass(pass));
+        let outcome = work(&|pass| {
+            if pass.mode == Mode::Apply {
+                // Since the plan was shown another container may have come to stand under an id.
+                self.identify_containers()?;
+                shown.get_or_init(|| self.hub.changes().removed());
+            }
+            fleet.pass(pass)
+        });
         fleet.end();
         outcome
     }
