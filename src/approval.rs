@@ -53,6 +53,12 @@ impl Changes {
         self.changes.keys().any(|id| id.kind == kind)
     }
 
+    /// Returns what is taken away.
+    pub fn removed(&self) -> BTreeSet<Id> {
+        let removed = self.changes.iter().filter(|(_, changes)| changes.iter().any(Change::removes));
+        removed.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Returns the digest, 64 hexadecimal digits; of equal plans it is equal. Empty where nothing is to be changed.
     pub fn digest(&self) -> String {
         if self.is_empty() {

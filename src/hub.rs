@@ -1,10 +1,12 @@
 //! The hub: where the events of all lanes meet. The ledger first, then the reporter.
+mod called;
 mod discreet;
+mod private_key;
 mod scrub;
 mod token;
 
+pub(crate) use called::is_named as is_secret_name;
 pub use discreet::Discreet;
-pub(crate) use token::{HIDDEN, is_named as is_secret_name};
 
 use crate::approval::Changes;
 use crate::engine::Tally;
@@ -21,6 +23,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
+pub(crate) use token::HIDDEN;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;

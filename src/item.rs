@@ -1,7 +1,8 @@
 //! An `Item`: a resource with what is common to all kinds. It crosses the pipe to a container as a `JobItem`.
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
-use crate::resource::{Fields, Resource, Thing, Want, kind, occupied};
+use crate::resource::{Fields, Resource, Thing, Want, kind, occupied, stands_on};
+use crate::system::without_login;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -94,6 +95,7 @@ impl Item {
     }
 
     /// Returns what must be known to take it away when no recipe has it any more; `None` where there is nothing to take away.
+    /// For that nobody needs a secret, or the login of a URL.
     pub fn remembered(&self) -> Option<Fields> {
         let (job, kind) = (&self.job, kind(&self.job.kind)?);
         if changes_nothing(kind.header) {
@@ -106,6 +108,7 @@ impl Item {
         let mut fields: Fields = fields.map(|(field, value)| (field.clone(), value.clone())).collect();
         job.secret.iter().for_each(|path| forget(&mut fields, path));
         fields.retain(|field, value| value.is_string() || stays(field, value));
+        fields.values_mut().for_each(forget_logins);
         Some(fields)
     }
 
@@ -114,6 +117,13 @@ impl Item {
         let ids = if self.job.want == Want::Present { self.ids() } else { Vec::new() };
         let has = |id: Id| occupied(&id, &self.job.fields).into_iter().map(move |thing| (id.clone(), thing));
         ids.into_iter().flat_map(has).collect()
+    }
+
+    /// Returns what of its machine stays as long as a recipe has this, and by which id: what it has, and what it stands on.
+    pub fn keeps(&self) -> Vec<(Id, Thing)> {
+        let ids = if self.job.want == Want::Present { self.ids() } else { Vec::new() };
+        let stands_on = |id: Id| stands_on(&id, &self.job.fields).into_iter().map(move |thing| (id.clone(), thing));
+        self.has().into_iter().chain(ids.into_iter().flat_map(stands_on)).collect()
     }
 
     /// Returns the ids of its names.
@@ -134,6 +144,16 @@ fn is_short(value: &serde_json::Value) -> bool {
         serde_json::Value::String(text) if text.len() < LONGEST / 6 => true,
         serde_json::Value::String(text) if text.len() > LONGEST => false,
         value => value.to_string().len() <= LONGEST,
+    }
+}
+
+/// Takes the logins out of all URLs.
+fn forget_logins(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = without_login(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_logins),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(forget_logins),
+        _ => {}
     }
 }
 

@@ -1,6 +1,8 @@
-//! Approval by digest: what was planned is applied, and nothing else.
+//! Approval at the prompt, and by digest: what was planned is applied, and nothing else.
 use crate::support::place::{Place, Ran};
+use crate::support::pty::{On, Pty};
 use std::fs::{self, File};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 const FILES: &str = "name = \"web\"\n\
@@ -27,6 +29,60 @@ fn there(place: &Place) -> String {
 fn ended(place: &Place, arguments: &[&str]) -> serde_json::Value {
     let ran = place.run(&[arguments, &["--json"]].concat());
     serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap()
+}
+
+/// Starts a command that asks, and waits for the question.
+fn asked(place: &Place, arguments: &[&str], question: &str) -> Pty {
+    let mut pty = Pty::start(&place.command(arguments), 200, 24, On::Both);
+    pty.until(|screen| screen.contents().contains(question));
+    pty
+}
+
+#[test]
+fn who_does_not_agree_gets_the_exit_code_of_differences_and_what_is_in_sync_that_of_nothing_to_do() {
+    let place = Place::new(FILES);
+    for no in ["n\n", "\n", "\u{4}"] {
+        let mut pty = asked(&place, &["apply", "web.toml"], "apply these changes? [y/N]");
+        pty.types(no);
+        assert_eq!((pty.end().0, there(&place).as_str()), (4, ""), "{no:?}: {}", pty.screen().contents());
+        assert!(pty.screen().contents().contains("nothing was changed"));
+    }
+    let mut pty = asked(&place, &["apply", "web.toml"], "apply these changes? [y/N]");
+    pty.types("y\n");
+    assert_eq!((pty.end().0, there(&place).as_str()), (0, "abc"));
+    let mut pty = asked(&place, &["destroy", "web.toml"], "take all of this away? [y/N]");
+    pty.types("n\n");
+    assert_eq!((pty.end().0, there(&place).as_str()), (4, "abc"));
+    let mut again = Pty::start(&place.command(&["apply", "web.toml"]), 200, 24, On::Both);
+    assert_eq!(again.end().0, 0, "nobody is asked");
+}
+
+/// Runs a line of a shell in the place.
+fn sh(place: &Place, line: &str) {
+    let status = Command::new("sh").current_dir(place.root()).args(["-ec", line]).status().unwrap();
+    assert!(status.success(), "{line}");
+}
+
+#[test]
+fn what_comes_to_stand_there_while_somebody_is_asked_is_not_taken_away_with_what_only_it_has() {
+    let place = Place::new(
+        "name = \"web\"\n[[git]]\npath = \"ROOT/app\"\nurl = \"ROOT/work/.git\"\n\
+         [[file]]\npath = \"ROOT/f\"\ncontent = \"f\\n\"\n",
+    );
+    sh(&place, "git init -q work; cd work; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one");
+    assert_eq!(place.run(&["apply", "web.toml"]).code, 0);
+    let named = format!("git:{}/app", place.root().display());
+    sh(&place, "mv app elsewhere");
+    let mut pty = asked(&place, &["destroy", "web.toml", "--data", &named], "take all of this away? [y/N]");
+    assert!(!pty.screen().contents().contains("git:"), "{}", pty.screen().contents());
+    sh(&place, "mv elsewhere app; echo mine > app/mine");
+    pty.types("y\n");
+    pty.end();
+    let shown = pty.screen().contents();
+    assert!(place.root().join("app/mine").exists() && !place.root().join("f").exists(), "{shown}");
+    // It is named again, and shown: it goes.
+    let gone = place.run(&["destroy", "web.toml", "--yes", "--data", &named]);
+    assert!(gone.stdout.contains("  - host/git:ROOT/app  removed: ") && !place.root().join("app").exists(), "{gone:?}");
 }
 
 #[test]

@@ -145,6 +145,49 @@ fn no_secret_and_nothing_that_looks_like_one_is_in_it() {
 }
 
 #[test]
+fn what_anything_calls_a_secret_is_nowhere_in_it_and_what_tells_versions_apart_stays() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let printed = [
+        format!("HEAD is now at {commit}, of 3d1219c7-c4c5-404a-aa1f-6d2a48adfda4"),
+        "it goes on with tok-of-mike-1".to_owned(),
+        "Set-Cookie: sid=c00kie-of-mike; Path=/".to_owned(),
+        "curl -u mike:s3cret-of-curl https://x/y?sig=s1gnature%3D".to_owned(),
+        "machine x login mike password n3trc-of-mike".to_owned(),
+        "lilly:$6$0aB/.$0123456789./abcdefgh:19000:0:99999:7:::".to_owned(),
+        "YXQgdGhlIGVuZCBvZiBhIGtleSB0aGF0IHdhcyBjdXQgb2Zm".to_owned(),
+        "c2hvcnQ=\n-----END RSA PRIVATE KEY-----".to_owned(),
+    ];
+    let recipe = "name = \"web\"\n[vars]\napi_token = \"none-given-1\"\npin_password = \"Opensesame\"\n\
+        [[file]]\npath = \"ROOT/env\"\ncontent = \"KEY {{ api_token }}\\nexport DB_PASSWORD=db-pw-1,2\\nPIN {{ pin_password }}\\n\"\n\
+        [[command]]\nname = \"tells\"\nscript = \"cat ROOT/env ROOT/printed; echo $APP_SECRET db-pw-1,2\"\n\
+        env = { APP_SECRET = \"unseen\" }\nonce = true\n";
+    let place = Place::new(recipe);
+    fs::write(place.root().join("printed"), printed.join("\n") + "\n").unwrap();
+    assert_eq!(place.run(&["apply", "web.toml", "--yes", "--var", "api_token=tok-of-mike-1"]).code, 0);
+    fs::write(place.root().join("env"), "KEY tok-of-mike-1\nAPI_TOKEN=tok-of-mike-1\n").unwrap();
+    let secrets = [
+        "tok-of-mike-1",
+        "none-given-1",
+        "Opensesame",
+        "db-pw-1",
+        "unseen",
+        "c00kie-of-mike",
+        "s3cret-of-curl",
+        "s1gnature",
+        "n3trc-of-mike",
+        "0123456789./abcdefgh",
+        "YXQgdGhl",
+    ];
+    assert_eq!(place.run(&["report", "-o", "a.tar"]).code, 0);
+    let files = unpacked(&place.root().join("a.tar"));
+    let whole: String = files.into_iter().map(|(name, text)| format!("{name}\n{text}\n")).collect();
+    let found: Vec<&str> = secrets.into_iter().filter(|secret| whole.contains(secret)).collect();
+    assert_eq!(found, [""; 0], "{whole}");
+    assert!(whole.contains(commit) && whole.contains("3d1219c7-c4c5-404a-aa1f-6d2a48adfda4"), "{whole}");
+    assert!(whole.contains("plan.txt\n$ provision plan web.toml\n") && whole.contains("+KEY (secret)\n"), "{whole}");
+}
+
+#[test]
 fn it_is_about_the_run_that_is_named_and_overwrites_nothing() {
     let place = applied();
     place.run(&["apply", "web.toml", "--yes"]);

@@ -75,6 +75,33 @@ fn a_user_that_is_renamed_and_keeps_its_uid_waits_for_its_predecessor(lab: &Lab)
     assert!(ids(lab, &["plan"], "orphan").is_empty());
 }
 
+/// What the recipe has by another id in a container is told there, by what the recipe sends along.
+fn what_a_recipe_has_in_a_container_by_another_id_stays(lab: &Lab) {
+    let text = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+    let of = |path: &str| format!("[[file]]\npath = \"{path}\"\ncontent = '''\n{text}'''\n");
+    let files = of("/etc/systemd/system/hi.service") + &of("/etc/systemd/system/hi@.service") + &of("/var/run/hi");
+    let unit = |name: &str| format!("[[unit]]\nname = \"{name}\"\nenabled = true\nactive = true\n");
+    let units = unit("hi.service") + &unit("hi@one.service");
+    lab.write("/srv/inside.toml", &format!("{KEPT}{files}{units}"));
+    assert_eq!(run(lab, &["apply", "--yes"]).code, 0);
+    lab.write("/srv/inside.toml", &format!("{KEPT}{units}{}", of("/run/hi")));
+    let pruned = run(lab, &["apply", "--yes", "--prune"]);
+    assert_eq!(pruned.code, 0);
+    let template = ["302/file:/etc/systemd/system/hi@.service", "301/file:/etc/systemd/system/hi@.service"];
+    assert_eq!(ids(lab, &["plan"], "orphan"), template, "it is for both to keep, and no one's own");
+    for id in [301, 302] {
+        lab.inside(id, "systemctl is-active hi.service hi@one.service; test -e /run/hi");
+        lab.inside(id, "test -f /etc/systemd/system/hi.service; test -f /etc/systemd/system/hi@.service");
+    }
+    lab.write("/srv/inside.toml", KEPT);
+    assert_eq!(run(lab, &["apply", "--yes", "--prune"]).code, 0);
+    for id in [301, 302] {
+        lab.inside(id, "! systemctl cat hi.service hi@one.service; test ! -e /etc/systemd/system/hi.service");
+        lab.inside(id, "test ! -e /etc/systemd/system/hi@.service; test ! -e /run/hi");
+    }
+    assert!(ids(lab, &["plan"], "orphan").is_empty(), "what was ours stayed so, by whichever id");
+}
+
 #[test]
 fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_own_word_alone() {
     let lab = Lab::up(&["lxc", "uidmap", "zstd"]);
@@ -113,6 +140,7 @@ fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_o
     assert!(ids(&lab, &["plan"], "orphan").is_empty());
 
     a_user_that_is_renamed_and_keeps_its_uid_waits_for_its_predecessor(&lab);
+    what_a_recipe_has_in_a_container_by_another_id_stays(&lab);
 
     // One that does not run can't be looked at, and is not forgotten.
     lab.write("/srv/inside.toml", "");

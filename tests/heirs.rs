@@ -31,7 +31,7 @@ fn debian() -> FakeMachine {
 /// Looks for what was `left` by a recipe that now has `rest`.
 fn looked_for(left: &Item, rest: &[Item], known: &Known, machine: &FakeMachine) -> (Recorder, Tally) {
     let (sink, known) =
-        (Recorder::default(), Known { has: rest.iter().flat_map(Item::has).collect(), ..known.clone() });
+        (Recorder::default(), Known { has: rest.iter().flat_map(Item::keeps).collect(), ..known.clone() });
     let scope =
         Scope { mode: Mode::Plan, destroy: true, known: &known, sys: machine, sink: &sink, turn: None, only: &[] };
     machine.facts().forget();
@@ -59,6 +59,10 @@ fn moved() -> Vec<(Of, Of)> {
         ),
         (("directory", json!({ "path": "/home/lilly/.ssh", "mode": "0700" })), lilly()),
         (("file", json!({ "path": keys, "content": format!("{KEY}\n") })), lilly()),
+        (
+            ("file", json!({ "path": unit, "content": UNIT })),
+            ("unit", json!({ "name": "ra.service", "enabled": true, "active": true })),
+        ),
         (("unit", json!({ "name": "alias.service", "enabled": true })), ("unit", json!({ "name": "real.service" }))),
         (
             ("file", json!({ "path": "/var/run/f", "content": "" })),
@@ -89,6 +93,31 @@ fn what_the_recipe_has_by_another_id_is_kept_and_no_orphan_any_more() {
 }
 
 #[test]
+fn a_template_stays_an_orphan_that_is_kept_as_long_as_the_recipe_has_a_unit_of_it() {
+    let path = "/etc/systemd/system/ra@.service";
+    for left in [
+        item("file", json!({ "path": path, "content": UNIT })),
+        item("unit", json!({ "name": "ra@.service", "content": UNIT })),
+    ] {
+        let (machine, mut known) = (debian(), Known::default());
+        apply(std::slice::from_ref(&left), &mut known, &machine).unwrap();
+        let id = left.ids()[0].clone();
+        for heir in ["ra@one.service", "ra@two.service"] {
+            let (kept, tally) =
+                looked_for(&left, &[item("unit", json!({ "name": heir, "active": true }))], &known, &machine);
+            assert_eq!(kept.changes(), [""; 0], "{id}");
+            assert_eq!(kept.ends(), [format!("{} remark: kept: host/unit:{heir} stands on it", id.local())]);
+            assert_eq!(tally.held.get(&id).map(String::as_str), Some("left:"), "it is still ours");
+        }
+        for other in ["rb@one.service", "ra.service"] {
+            let (goes, _) =
+                looked_for(&left, &[item("unit", json!({ "name": other, "active": true }))], &known, &machine);
+            assert!(!goes.changes().is_empty(), "{id} beside {other}: {:?}", goes.ends());
+        }
+    }
+}
+
+#[test]
 fn what_is_another_thing_goes() {
     let unit = "/etc/systemd/system/ra.service";
     for ((kind, fields), (heir, has)) in [
@@ -98,6 +127,8 @@ fn what_is_another_thing_goes() {
             ("file", json!({ "path": "/run/g", "content": "" })),
         ),
         (("directory", json!({ "path": "/home/lilly/.ssh" })), ("user", json!({ "name": "lilly" }))),
+        // A mask needs no file, and what is to be gone none either.
+        (("file", json!({ "path": unit, "content": UNIT })), ("unit", json!({ "name": "ra.service", "masked": true }))),
         // It was enabled; its file is another resource, and stays.
         (
             ("unit", json!({ "name": "real.service", "enabled": true })),

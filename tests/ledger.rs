@@ -1,4 +1,5 @@
 //! The ledger: what a run adds, and what is known the next time.
+use crate::support::place::Place;
 use crate::support::run::{finished, id, ledger_of, make, run, start, state_dir, tally};
 use provision::engine::Tally;
 use provision::error::Error;
@@ -138,6 +139,39 @@ fn another_machine_in_a_machines_place_voids_what_was_known() {
     ledger.identify(Machine::Container(201), "bb:02");
     assert_eq!(inside(&ledger, "bb:02").claims.len(), 0);
     assert_eq!(ledger.known("web", Machine::Host, "host").claims.len(), 0, "somebody else made the one that is there");
+}
+
+#[test]
+fn a_ledger_of_another_machine_is_told_by_every_command_until_an_apply_makes_it_this_ones() {
+    let place = Place::new("name = \"web\"\n[[file]]\npath = \"ROOT/f\"\ncontent = \"f\\n\"\n");
+    let here = fs::read_to_string("/etc/machine-id").unwrap();
+    fs::write(place.root().join("f"), "f\n").unwrap();
+    for (before, of, remedy) in [
+        (
+            "0123456789abcdef0123456789abcdef",
+            "the machine 0123456789abcdef0123456789abcdef",
+            "put 0123456789abcdef0123456789abcdef there",
+        ),
+        ("", "a machine without one", "take that away"),
+    ] {
+        let hub = start(&place.root().join("state"), "apply", Box::new(Silent));
+        hub.identify(Machine::Host, before).unwrap();
+        make(&*hub, &format!("file:{}", place.root().join("f").display()));
+        hub.end(0, &Tally::default()).unwrap();
+        drop(hub);
+        let said = format!(
+            "warning: `/etc/machine-id` is {} and the ledger is of {of}: nothing that it knows counts as ours here, so nothing of \
+             it is ever taken away or put back. Where this disk is a copy, that is as it should be; where it is still that \
+             machine, {remedy} before an apply\n",
+            here.trim()
+        );
+        for (command, is_told) in [("plan", true), ("status", true), ("plan", true), ("apply", true), ("plan", false)] {
+            let ran = place.run(&[command, "web.toml"]);
+            assert_eq!([ran.stdout.as_str(), &ran.stderr].concat().contains(&said), is_told, "{command}: {ran:?}");
+        }
+        assert_eq!(place.run(&["destroy", "web.toml", "--yes"]).code, 0);
+        assert!(place.root().join("f").exists(), "it was there before us, as far as is known here");
+    }
 }
 
 #[test]

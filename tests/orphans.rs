@@ -1,6 +1,7 @@
 //! Orphans: what an earlier form of a recipe made and this one no longer has. Shown by a plan, taken away by `--prune` alone.
 use crate::support::place::{Place, Ran};
 use crate::support::run::{make, start};
+use crate::support::web;
 use provision::engine::Tally;
 use provision::id::Machine;
 use provision::ledger::Ledger;
@@ -185,6 +186,23 @@ fn what_somebody_changed_or_took_away_meanwhile_is_not_taken() {
 }
 
 #[test]
+fn what_was_there_before_us_and_somebody_changed_since_is_told_before_it_is_nobodys() {
+    for option in [&[][..], &["--prune"]] {
+        let place = made(ALL);
+        fs::write(place.root().join("theirs"), "edited\n").unwrap();
+        place.recipe(REST);
+        let said = "warning: host/file:ROOT/theirs: this recipe changed it and has it no more; it stays as it is, and no plan names \
+                    it again: changed since we wrote it; what was there before us is in `ROOT/state/kept/";
+        for command in ["plan", "apply"] {
+            let ran = place.run(&[&[command, "web.toml"], option].concat());
+            assert!(ran.stdout.contains(said) || ran.stderr.contains(said), "{ran:?}");
+        }
+        assert_eq!(fs::read_to_string(place.root().join("theirs")).unwrap(), "edited\n");
+        assert!(!place.run(&["plan", "web.toml"]).stdout.contains("theirs"), "it was the last word");
+    }
+}
+
+#[test]
 fn a_renamed_resource_says_that_its_predecessor_is_still_there() {
     let place = made(ALL);
     place.recipe(&ALL.replace("ROOT/stays", "ROOT/moved"));
@@ -262,20 +280,27 @@ fn what_is_already_there_when_provision_is_upgraded_is_kept_by_the_next_apply() 
 }
 
 #[test]
-fn no_secret_and_nothing_large_is_kept_of_what_a_recipe_asks() {
+fn no_secret_no_login_and_nothing_large_is_kept_of_what_a_recipe_asks() {
     let large = "x".repeat(2000);
+    let url = web::on_loopback(&[("/f", 200, b"fetched\n".to_vec())]).replace("://", "://lilly:opensesame@");
+    let sum = "f6e379b0639054c51806fd5d67948cbcaebd354b0e91a7683932b043c5c3ba32";
     let place = Place::new(&format!(
         "name = \"web\"\n[secrets]\nword = {{ generate = 32 }}\n\
          [[file]]\npath = \"ROOT/secret\"\ncontent = \"{{{{ word }}}}\"\nmode = \"0600\"\n\
-         [[file]]\npath = \"ROOT/large\"\ncontent = \"{large}\"\nmode = \"0640\"\n"
+         [[file]]\npath = \"ROOT/large\"\ncontent = \"{large}\"\nmode = \"0640\"\n\
+         [[file]]\npath = \"ROOT/fetched\"\nurl = \"{url}/f\"\nsha256 = \"{sum}\"\n\
+         [[file]]\npath = \"ROOT/database\"\ncontent = \"DATABASE=postgres://lilly:opensesame@db/x\\n\"\n"
     ));
     converge(&place, &["apply", "web.toml"]);
     let ledger = fs::read_to_string(place.root().join("state/ledger.jsonl")).unwrap();
     let secret = fs::read_to_string(place.root().join("secret")).unwrap();
     assert!(ledger.contains("\"asked\"") && !ledger.contains(&secret) && !ledger.contains(&large), "{ledger}");
+    assert!(ledger.contains("postgres://db/x") && !ledger.contains("opensesame"), "{ledger}");
     place.recipe("name = \"web\"\n");
     converge(&place, &["apply", "web.toml", "--prune"]);
-    assert!(!is_there(&place, "secret") && !is_there(&place, "large"));
+    for name in ["secret", "large", "fetched", "database"] {
+        assert!(!is_there(&place, name), "{name}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! what differs. Where nothing can be kept there, that alone is not said.
 use crate::approval::Changes;
 use crate::error::Result;
-use crate::system::{NewFile, Real, System, state};
+use crate::system::{NewFile, Real, System, state, surplus};
 use std::path::{Path, PathBuf};
 
 /// So many plans are kept.
@@ -20,16 +20,9 @@ fn try_keep(changes: &Changes, run_dir: &Path, sys: &Real) -> Result<()> {
     let content = serde_json::to_vec(changes).unwrap_or_default();
     let file = NewFile { content: &content, uid: 0, gid: 0, mode: 0o600 };
     sys.write(&directory.join(changes.digest()), &file, &|_| Ok(()))?;
-    let now = sys.now();
-    let dated = |path: PathBuf| {
-        let written = sys.lstat(&path).ok()??.modified;
-        // What is newer than the clock was there before that was set back.
-        Some((written <= now, written, path))
-    };
-    let mut all: Vec<_> = kept(run_dir, sys).into_iter().filter_map(dated).collect();
-    all.sort();
-    let surplus = all.len().saturating_sub(KEPT);
-    all[..surplus].iter().try_for_each(|(.., path)| sys.remove_file(path))
+    let dated = |path: PathBuf| Some((sys.lstat(&path).ok()??.modified, path));
+    let all = kept(run_dir, sys).into_iter().filter_map(dated).collect();
+    surplus(all, sys.now(), KEPT).iter().try_for_each(|path| sys.remove_file(path))
 }
 
 /// Returns the kept plan whose digest begins so; `None` where there is none, or more than one.

@@ -51,7 +51,7 @@ use options::Global;
     version,
     after_help = "Examples:\n  provision plan eidolons.toml\n  provision apply eidolons.toml\n  provision status eidolons.toml\n\n\
                   Exit codes: 0 converged, 1 something failed, 2 recipe or command line wrong, 3 waiting for a person,\n\
-                  4 `plan --check` found differences or `apply --expect` others than it expects, 5 another run holds the lock, 130 or 143 interrupted."
+                  4 `plan --check` found differences, `apply --expect` others than it expects, or somebody said no to them, 5 another run holds the lock, 130 or 143 interrupted."
 )]
 struct Cli {
     #[command(flatten)]

@@ -6,11 +6,11 @@ use super::Exit;
 use super::history::find;
 use super::options::{Global, RecipeArgs, key_value};
 use super::print::print;
-use super::session::{items, load, options};
+use super::session::{given, items, load, options};
 use crate::error::{Attempt, Error};
 use crate::hub::{Discreet, HIDDEN};
 use crate::ledger::{History, Ledger, Run};
-use crate::recipe::{SecretsMode, called};
+use crate::recipe::{Recipe, SecretsMode, called};
 use crate::report::{Style, error_text, history};
 use crate::system::{Command, NewFile, Real, System};
 use dossier::Dossier;
@@ -22,6 +22,8 @@ use std::time::Duration;
 const RUNS: usize = 5;
 /// So many are listed.
 const LISTED: usize = 100;
+/// What is called a secret and is shorter may be a word of the report.
+const SHORTEST: usize = 6;
 /// How long a plan may take.
 const PLAN: Duration = Duration::from_mins(5);
 
@@ -36,7 +38,8 @@ What `provision report` found on this machine, for who looks into a mistake of p
   containers/      how the containers are set, and the last of their journals
   journal.txt      the last of this machine's journal
 
-Values of secrets that are known here, and what looks like a token, a key or a password, read (secret).
+Values of secrets that are known here, what anything here calls a secret, and what looks like a token, a key, a cookie or a
+password, read (secret).
 Nobody can know all of them: look through it before you send it.
 ";
 
@@ -79,7 +82,7 @@ impl Args {
         let recipe = recipe.map(|recipe| RecipeArgs { recipe, var: self.vars(run) });
         let (mut secrets, unread) = secrets(global, &sys, recipe.as_ref());
         secrets.extend(kept_secrets(&sys));
-        let mut dossier = Dossier::new(Discreet::new(secrets));
+        let mut dossier = Dossier::new(secrets);
         dossier.text("README.txt", &format!("{README}{unread}"));
         dossier.text("versions.txt", &machine::versions(&sys, run));
         dossier.text("plan.txt", &plan(global, &sys, recipe.as_ref())?);
@@ -134,12 +137,26 @@ fn secrets(global: &Global, sys: &Real, args: Option<&RecipeArgs>) -> (Vec<Strin
     let loaded = super::find::find(recipe, global, sys)
         .and_then(|found| load(&found, &options(global, args, sys, "", SecretsMode::AtHand)));
     match loaded {
-        Ok(loaded) if items(&loaded.stages).all(|item| item.job.unknown.is_empty()) => (loaded.secrets, String::new()),
         Ok(loaded) => {
-            (loaded.secrets, format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n"))
+            let is_whole = items(&loaded.stages).all(|item| item.job.unknown.is_empty());
+            let unread = format!("\nNot all secrets of `{recipe}` were at hand when this was made: look twice.\n");
+            (secrets_of(loaded), if is_whole { String::new() } else { unread })
         }
         Err(_) => (Vec::new(), look(&format!("`{recipe}` can't be loaded (plan.txt says why)"))),
     }
+}
+
+/// Returns the secrets of a recipe, and what it calls one.
+fn secrets_of(recipe: Recipe) -> Vec<String> {
+    let mut called = recipe.called_secret;
+    items(&recipe.stages).for_each(|item| {
+        given::called_secret(&item.job.fields, &mut called);
+        if let Some(source) = &item.job.source {
+            called.extend(Discreet::told_by(&String::from_utf8_lossy(source)));
+        }
+    });
+    called.retain(|value| value.len() >= SHORTEST);
+    called.into_iter().chain(recipe.secrets).collect()
 }
 
 /// Returns what `plan` says of the recipe, in a process of its own.

@@ -1,5 +1,6 @@
 //! What the commands on a recipe share: it is loaded, the ledger is opened, and passes go over its stages.
 pub(super) mod given;
+mod machine_id;
 mod patience;
 
 use super::find::find;
@@ -11,7 +12,7 @@ use super::{Exit, facts, gates, named, who};
 use crate::approval::Changes;
 use crate::capacity::Capacity;
 use crate::container::{driver, push};
-use crate::engine::{Tally, matches};
+use crate::engine::{Mode, Tally, matches};
 use crate::error::{Attempt, Error};
 use crate::event::{Counts, Event, Sink, Started};
 use crate::hub::{Hub, Left};
@@ -26,7 +27,7 @@ use crate::system::{Real, System, without_login};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Whether a command only looks.
@@ -109,14 +110,8 @@ impl Session {
                 (recipe, Hub::writing(ledger, reporter))
             }
         };
-        let identity = machine_id(&sys);
-        if let Some(known) = book.identity(Machine::Host).filter(|known| identity.is_empty() && !known.is_empty()) {
-            let error = Error::new("reading `/etc/machine-id`")
-                .reason(format!("it is missing or empty, and the ledger is of the machine {known}"));
-            return Err(Exit::Failed(error.remedy(
-                "put it back; `systemd-machine-id-setup` makes a new one, with which nothing here counts as ours",
-            )));
-        }
+        let bound = book.identity(Machine::Host);
+        let identity = machine_id::read(bound.as_deref(), &sys)?;
         let found = found.to_string();
         let hub = Arc::new(book.secrets(recipe.secrets.clone()).interrupt(interrupt));
         hub.start(Started {
@@ -131,6 +126,9 @@ impl Session {
             hub.with_digest();
         }
         recipe.warnings.iter().try_for_each(|text| hub.emit(Event::Warned { text: text.clone() }))?;
+        if let Some(text) = machine_id::changed(bound.as_deref(), &identity) {
+            hub.emit(Event::Warned { text })?;
+        }
         hub.identify(Machine::Host, &identity)?;
         let asks = |item: &Item| {
             let fields = item.remembered()?;
@@ -192,9 +190,11 @@ impl Session {
         &self,
         work: impl FnOnce(&dyn Fn(Pass) -> Result<Passed, Error>) -> Result<T, Exit>,
     ) -> Result<T, Exit> {
+        let shown = OnceLock::new();
         let known = |machine: Machine, identity: Option<&str>| -> Known {
             let identity = if machine == Machine::Host { &self.identity } else { identity.unwrap_or_default() };
-            Known { allowed: self.allowed.clone(), ..self.hub.known(machine, identity) }
+            let shown_to_go = shown.get().cloned();
+            Known { allowed: self.allowed.clone(), shown_to_go, ..self.hub.known(machine, identity) }
         };
         let sink = |lane: Option<&str>| -> Box<dyn Sink> { Box::new(self.hub.lane(lane)) };
         let identify = |machine: Machine, identity: &str| self.hub.identify(machine, identity);
@@ -203,7 +203,14 @@ impl Session {
         fleet.only = &self.reach.only;
         self.identify_containers()?;
         fleet.orphans = self.prune.map(|prune| self.orphans(prune)).transpose()?;
-        let outcome = work(&|pass| fleet.pass(pass));
+        let outcome = work(&|pass| {
+            if pass.mode == Mode::Apply {
+                // Since the plan was shown another container may have come to stand under an id.
+                self.identify_containers()?;
+                shown.get_or_init(|| self.hub.changes().removed());
+            }
+            fleet.pass(pass)
+        });
         fleet.end();
         outcome
     }
@@ -257,11 +264,11 @@ impl Session {
         self.hub.emit(Event::Capacity(all.judged()))
     }
 
-    /// Ends a run whose plan a person did not want, or interrupted instead of answering.
+    /// Ends a run whose plan a person did not want, or interrupted instead of answering: the differences stay.
     pub(super) fn decline(&self, planned: &Passed) -> Result<i32, Exit> {
         self.hub.emit(Event::Warned { text: "nothing was changed".to_owned() })?;
         let counts = Counts { changed: 0, ..planned.tally.counts };
-        let code = interrupt::exit_code().unwrap_or_else(|| exit_code(counts, false));
+        let code = interrupt::exit_code().unwrap_or_else(|| unapplied(counts));
         self.hub.end(code, &Tally { counts, ..planned.tally.clone().without_left() })?;
         Ok(code)
     }
@@ -282,7 +289,7 @@ impl Session {
             differences: known.map(|known| known.differences(&changes)),
         })?;
         let counts = Counts { changed: 0, ..planned.tally.counts };
-        let code = if counts.failed + counts.failed_tests > 0 { 1 } else { 4 };
+        let code = unapplied(counts);
         self.hub.end(code, &Tally { counts, ..planned.tally.clone() })?;
         Ok(code)
     }
@@ -330,6 +337,11 @@ fn exit_code(counts: Counts, differences: bool) -> i32 {
         _ if differences => 4,
         _ => 0,
     }
+}
+
+/// Returns the exit code of a run whose plan has changes and that made none of them.
+fn unapplied(counts: Counts) -> i32 {
+    if counts.failed + counts.failed_tests > 0 { 1 } else { 4 }
 }
 
 /// Loads a recipe that was found.
@@ -383,11 +395,6 @@ pub(super) fn write_ledger(global: &Global, command: &str, patience: Duration) -
     };
     Ledger::take_over_key(&lock, &global.run_dir)?;
     Ok((Writer::open(lock)?, is_told))
-}
-
-fn machine_id(sys: &dyn System) -> String {
-    let read = sys.read(Path::new("/etc/machine-id")).attempt(|| "reading `/etc/machine-id`".to_owned());
-    read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).unwrap_or_default()
 }
 
 /// Returns the containers in which the ledger knows something of the run's recipe.

@@ -99,24 +99,29 @@ impl Fleet<'_> {
         let pass = Pass { mode: Mode::Plan, destroy: true };
         let tally = self.walk(&reached, pass, &mut Course::default(), &seen, &mut Vec::new())?;
         let said = seen.events.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut heirs = tally.held;
+        heirs.retain(|_, digest| digest != LEFT);
         for id in reached.iter().rev().flat_map(Item::ids) {
             let (stands, orphan) = of_one(&id, &said, orphans.prune);
             match stands {
                 Stands::Goes => drop(looked.going.insert(id.clone())),
                 // The recipe has it by another id: it is that one's from then on.
-                Stands::Stays if tally.held.get(&id).is_some_and(|digest| digest != LEFT) => {
-                    let remarks =
-                        said.iter().filter(|event| matches!(event, Event::Remark { id: of, .. } if *of == id));
-                    looked.orphans.extend(remarks.map(|event| (id.clone(), event.clone())));
-                    looked.gone.insert(id.clone(), tally.held[&id].clone());
+                Stands::Stays if heirs.contains_key(&id) => {
+                    looked.orphans.extend(remarks(&id, &said).map(|remark| (id.clone(), remark_on(&id, remark))));
+                    looked.gone.insert(id.clone(), heirs[&id].clone());
                     continue;
                 }
-                Stands::Stays if orphans.made.contains(&id) => {}
-                Stands::Gone | Stands::Stays => {
+                // It was there before us, and nothing of it can be taken back: it is nobody's from then on.
+                Stands::Stays if !orphans.made.contains(&id) => {
+                    looked.orphans.extend(remarks(&id, &said).map(|remark| (id.clone(), last_word(&id, remark))));
                     looked.gone.insert(id, String::new());
                     continue;
                 }
-                Stands::Unseen => {}
+                Stands::Gone => {
+                    looked.gone.insert(id, String::new());
+                    continue;
+                }
+                Stands::Stays | Stands::Unseen => {}
             }
             looked.orphans.push((id, orphan));
         }
@@ -128,7 +133,7 @@ impl Fleet<'_> {
         let mut known = (self.known)(machine, identity);
         if pass.destroy && self.orphans.is_some() {
             let items = self.stages.iter().flat_map(items_of).filter(|item| item.job.machine == machine);
-            known.has = items.flat_map(Item::has).collect();
+            known.has = items.flat_map(Item::keeps).collect();
         }
         known
     }
@@ -215,6 +220,27 @@ fn of_one(id: &Id, said: &[Event], prune: bool) -> (Stands, Event) {
         }
     }
     (stands, Event::Orphan { id: id.clone(), changes: all, because: why, remedy: what })
+}
+
+/// Returns what was remarked on one orphan.
+fn remarks<'e>(id: &'e Id, said: &'e [Event]) -> impl Iterator<Item = &'e Remark> {
+    said.iter().filter_map(move |event| match event {
+        Event::Remark { id: of, remark } if of == id => Some(remark),
+        _ => None,
+    })
+}
+
+fn remark_on(id: &Id, remark: &Remark) -> Event {
+    Event::Remark { id: id.clone(), remark: remark.clone() }
+}
+
+/// Returns what is said of what no plan will name again, also where nothing else is to be said.
+fn last_word(id: &Id, remark: &Remark) -> Event {
+    let why = remark.text.strip_prefix("kept: ").unwrap_or(&remark.text);
+    let text = format!(
+        "{id}: this recipe changed it and has it no more; it stays as it is, and no plan names it again: {why}"
+    );
+    Event::Warned { text }
 }
 
 /// Returns the id of an orphan.

@@ -3,7 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "it lies beside the ledger, which is no resource")]
 use super::store;
 use crate::event::{Envelope, Event};
-use std::fs::{DirBuilder, File};
+use crate::system::surplus;
+use std::fs::{DirBuilder, DirEntry, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -77,16 +78,10 @@ fn path(state_dir: &Path, reference: &str) -> Option<PathBuf> {
 fn make_room(state_dir: &Path) -> io::Result<()> {
     let directory = state_dir.join("runs");
     DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    let now = SystemTime::now();
-    let mut files: Vec<(bool, SystemTime, PathBuf)> = std::fs::read_dir(&directory)?
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let written = entry.metadata().ok()?.modified().ok()?;
-            // What is newer than the clock was there before that was set back.
-            Some((written <= now, written, entry.path()))
-        })
-        .collect();
-    files.sort();
-    let many = (files.len() + 1).saturating_sub(RUNS);
-    files.iter().take(many).try_for_each(|(.., path)| std::fs::remove_file(path))
+    let dated = |entry: io::Result<DirEntry>| {
+        let entry = entry.ok()?;
+        Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+    };
+    let files = std::fs::read_dir(&directory)?.filter_map(dated).collect();
+    surplus(files, SystemTime::now(), RUNS - 1).iter().try_for_each(std::fs::remove_file)
 }

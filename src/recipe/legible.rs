@@ -13,7 +13,10 @@ pub(super) fn names(loader: &mut Loader<'_>) {
                 let title = format!("`{id}` has {} in it", char.escape_default());
                 let mistake =
                     Mistake::new(built.place.clone(), title, "such a character is not seen, and steers a terminal");
-                loader.mistakes.add(Pass::Whole, mistake);
+                loader.mistakes.add(
+                    Pass::Whole,
+                    mistake.note("write the name without it; where a variable gives the name, mend that"),
+                );
             }
         }
     }

@@ -68,6 +68,7 @@ pub(super) struct Loader<'a> {
     pub(super) has_secrets: bool,
     pub(super) wanted: Vec<Wanted>,
     pub(super) secret_vars: BTreeSet<String>,
+    pub(super) called_secret: Vec<String>,
     warnings: Vec<String>,
     /// What `when` leaves out.
     pub(super) asleep: Vec<Asleep>,
@@ -125,6 +126,7 @@ impl<'a> Loader<'a> {
             has_secrets: false,
             wanted: Vec::new(),
             secret_vars: BTreeSet::new(),
+            called_secret: Vec::new(),
             warnings: Vec::new(),
             asleep: Vec::new(),
             dreams: false,
@@ -158,8 +160,11 @@ impl<'a> Loader<'a> {
         }
         bases::seal(&mut self.built);
         let (stages, phases) = stages(self.built, self.phases);
-        let Self { name, secrets, has_secrets, secret_vars, warnings, asleep, wanted, .. } = self;
-        Ok((Recipe { name, title, phases, stages, secrets, has_secrets, secret_vars, warnings, asleep }, wanted))
+        let Self { name, secrets, has_secrets, secret_vars, called_secret, warnings, asleep, wanted, .. } = self;
+        Ok((
+            Recipe { name, title, phases, stages, secrets, has_secrets, secret_vars, called_secret, warnings, asleep },
+            wanted,
+        ))
     }
 
     fn root(&mut self, document: &Rc<Document>) {

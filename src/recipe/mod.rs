@@ -129,6 +129,8 @@ pub struct Recipe {
     pub has_secrets: bool,
     /// The variables of its root file whose own value has a secret in it: what `--var` puts in its place is one as well.
     pub secret_vars: BTreeSet<String>,
+    /// The values of variables that are a secret by their names, such as `api_token`.
+    pub called_secret: Vec<String>,
     /// What is not wrong but should be said.
     pub warnings: Vec<String>,
     /// What `when` leaves out.

@@ -31,8 +31,17 @@ pub(super) fn look(loader: &mut Loader<'_>) {
             let (first, last) = if *other < index { (second, built) } else { (built, second) };
             let title = format!("`{}` is written by `{file}` and by `{id}`", path.display());
             let mistake = Mistake::new(last.place.clone(), title, "one of them is too many");
-            loader.mistakes.add(Pass::Whole, mistake.with(first.place.clone(), "the other one"));
+            loader.mistakes.add(Pass::Whole, mistake.with(first.place.clone(), "the other one").note(remedy(&id.kind)));
         }
+    }
+}
+
+/// Returns what to do where a resource of that kind and a file have one path.
+fn remedy(kind: &str) -> &'static str {
+    if kind == "unit" {
+        "take the [[file]] out, or `content` and `source` out of the [[unit]]: it finds the file where that is"
+    } else {
+        "take the [[file]] out, or write all of `ssh-keys` into it: then the two agree"
     }
 }
 

@@ -7,6 +7,7 @@ use super::load::{File, Loader, Slot};
 use super::render::rendered;
 use super::suggest::nearest;
 use super::value::{Data, Value};
+use crate::hub::is_secret_name;
 use crate::id::Machine;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -71,6 +72,7 @@ impl Loader<'_> {
                 Some(Given::Text(text)) => untyped(&text),
                 None => Value::of(Data::Wrong),
             };
+            self.note_secret(name, &value);
             scope.set(name, value);
         }
         if !document.secrets.is_empty() {
@@ -105,9 +107,19 @@ impl Loader<'_> {
                 }
                 None => rendered(&entry.value, &scope, &document.source, &mut self.mistakes),
             };
+            self.note_secret(&entry.key, &value);
             scope.set(&entry.key, value);
         }
         scope
+    }
+
+    /// Notes a value that is a secret by its name.
+    fn note_secret(&mut self, name: &str, value: &Value) {
+        if let Data::String(text) = &value.data
+            && is_secret_name(name)
+        {
+            self.called_secret.push(text.clone());
+        }
     }
 
     fn host(&self) -> Value {

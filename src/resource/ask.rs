@@ -100,6 +100,9 @@ pub struct Known {
     pub allowed: Allowed,
     /// Keys the digests of what is secret or large.
     pub key: String,
+    /// After a plan was shown: what of this machine it takes away. What a person named to go goes only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_to_go: Option<BTreeSet<Id>>,
     /// Where orphans are looked for: what the recipe still has on this machine, and by which id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub has: Vec<(Id, Thing)>,
@@ -163,6 +166,12 @@ impl<'a> Ask<'a> {
     pub fn allows(&self, list: &BTreeSet<String>, name: &str) -> bool {
         let id = self.id(name);
         list.contains(name) || list.contains(&id.to_string()) || list.contains(&id.local())
+    }
+
+    /// Returns whether a person named in such a list what goes with its data. What has come to stand there since the plan was
+    /// shown was not meant.
+    pub fn allows_to_go(&self, list: &BTreeSet<String>, name: &str) -> bool {
+        self.allows(list, name) && self.known.shown_to_go.as_ref().is_none_or(|shown| shown.contains(&self.id(name)))
     }
 
     /// Returns a keyed digest (HMAC-like, SHA-256) of what is secret or large, with its size: `12 B 5f0c…`.

@@ -174,7 +174,7 @@ impl<'a> View<'a, '_> {
         let mut fixed = container::fixed(&self.settings, &found.settings);
         // Of a disk that nobody named, more is no mistake.
         fixed.retain(|change| change.field != "disk" || self.asked.disk.is_some());
-        if !fixed.is_empty() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
+        if !fixed.is_empty() && self.ask.allows_to_go(&self.ask.known.allowed.replace, &self.name) {
             return self.replaced(found, &fixed);
         }
         if !fixed.is_empty() {

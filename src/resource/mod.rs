@@ -33,7 +33,7 @@ pub(crate) use ask::keyed_digest;
 pub use ask::{Ack, Allowed, Ask, Claim, Fields, Known, Want};
 pub use container::{Imported, capacity, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
-pub use occupied::occupied;
+pub use occupied::{occupied, stands_on};
 pub use pending::{Missing, Pending, Thing};
 pub use plan::{Apply, Change, Plan, Refused, Remark, Step, Tell, Waiting};
 

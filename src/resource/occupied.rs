@@ -2,7 +2,7 @@
 //! compared by what the machine calls it.
 use super::{Claim, Thing};
 use crate::error::{Attempt as _, Result};
-use crate::field::PackageName;
+use crate::field::{PackageName, template_of};
 use crate::id::Id;
 use crate::system::dpkg::{Packages, Records, State};
 use crate::system::fingerprint::followed;
@@ -23,8 +23,7 @@ pub fn occupied(id: &Id, fields: &Value) -> Vec<Thing> {
         "directory" | "file" | "git" => vec![Thing::Path(name.into())],
         "package" => vec![Thing::Package(name.clone())],
         "unit" => {
-            let brings_file = fields.get("content").or(fields.get("source")).is_some();
-            let file = brings_file.then(|| unit_path(name));
+            let file = brings_file(fields).then(|| unit_path(name));
             file.into_iter().chain([Thing::Unit(name.clone())]).collect()
         }
         "user" => {
@@ -36,6 +35,16 @@ pub fn occupied(id: &Id, fields: &Value) -> Vec<Thing> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns the files without which a resource with these fields would not be what it is, whoever brings them: of a unit its own
+/// or that of its template.
+pub fn stands_on(id: &Id, fields: &Value) -> Vec<Thing> {
+    let is_masked = fields.get("masked").and_then(Value::as_bool).unwrap_or_default();
+    if id.kind != "unit" || is_masked || brings_file(fields) {
+        return Vec::new();
+    }
+    [Some(id.name.clone()), template_of(&id.name)].iter().flatten().map(|name| unit_path(name)).collect()
 }
 
 /// Returns what goes with a resource that was made so and is taken away.
@@ -63,6 +72,10 @@ pub(crate) fn who_has<'h>(things: Vec<Thing>, has: &'h [(Id, Thing)], sys: &dyn 
         }
     }
     Ok(None)
+}
+
+fn brings_file(unit: &Value) -> bool {
+    unit.get("content").or(unit.get("source")).is_some()
 }
 
 fn unit_path(name: &str) -> Thing {

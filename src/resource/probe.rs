@@ -2,7 +2,7 @@
 use super::Mistake;
 use crate::error::{Error, Result};
 use crate::field::Text;
-use crate::system::{Command, Fetch, Output, System};
+use crate::system::{Command, Fetch, Output, System, without_login};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) enum Probe {
 impl Http {
     /// Asks; an error says what was wrong with the answer.
     pub(crate) fn ask(&self, sys: &dyn System, timeout: Duration) -> Result<()> {
-        let wrong = |why: String| Err(Error::new(format!("asking `{}`", self.url.0)).reason(why));
+        let wrong = |why: String| Err(Error::new(format!("asking `{}`", without_login(&self.url))).reason(why));
         // Who asks for a redirect means it, not where it leads.
         let follow = !self.status.is_some_and(|status| (300..400).contains(&status));
         let answer = sys.fetch(&Fetch { url: &self.url, timeout, limit: READ, whole: false, follow })?;
@@ -56,7 +56,7 @@ impl Http {
         let after = self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://"));
         let host = after.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
         if !host || self.url.contains(char::is_whitespace) {
-            return Some(Mistake::at(key, format!("`{}` is not a URL of http or https", self.url.0)));
+            return Some(Mistake::at(key, format!("`{}` is not a URL of http or https", without_login(&self.url))));
         }
         match self.status {
             Some(status) if !(100..600).contains(&status) => {

@@ -11,6 +11,7 @@ pub mod git;
 pub mod glob;
 mod inherited;
 pub mod lock;
+mod login;
 mod names;
 pub mod network;
 pub mod npm;
@@ -20,6 +21,7 @@ pub mod program;
 mod real;
 pub mod ssh;
 pub mod state;
+mod surplus;
 pub mod systemctl;
 pub mod unit_file;
 
@@ -28,8 +30,10 @@ pub use download::download;
 pub use empty::Empty;
 pub use facts::Facts;
 pub use inherited::put_inherited_aside;
+pub(crate) use login::without_login;
 pub use names::pin_name_service;
 pub use real::Real;
+pub(crate) use surplus::surplus;
 
 use crate::error::Result;
 use std::ffi::{OsStr, OsString};
@@ -228,14 +232,4 @@ pub fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().map_or(&b""[..], OsStr::as_bytes);
     let kept = &name[..name.len().min(255 - b".".len() - END.len())];
     path.with_file_name(OsString::from_vec([b".", kept, END].concat()))
-}
-
-/// Returns a URL without a user and password in it, for messages.
-pub(crate) fn without_login(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }

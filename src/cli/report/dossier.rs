@@ -1,4 +1,4 @@
-//! The files of a report, cleaned as they come in, and the tar that they make.
+//! The files of a report, and the tar that they make once they are clean: what one of them calls a secret is taken out of all.
 use crate::hub::Discreet;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,36 +8,51 @@ const LONGEST: usize = 4 << 20;
 
 /// The files of a report.
 pub(super) struct Dossier {
-    discreet: Discreet,
-    files: Vec<(String, String)>,
+    secrets: Vec<String>,
+    files: Vec<File>,
+}
+
+/// A file as it was found.
+struct File {
+    name: String,
+    found: String,
+    /// It has lines of JSON.
+    is_json: bool,
 }
 
 impl Dossier {
-    /// Returns one without files, into which no secret comes.
-    pub(super) fn new(discreet: Discreet) -> Self {
-        Self { discreet, files: Vec::new() }
+    /// Returns one without files, out of which none of these secrets comes.
+    pub(super) fn new(secrets: Vec<String>) -> Self {
+        Self { secrets, files: Vec::new() }
     }
 
     /// Adds a text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
-        self.files.push((name.to_owned(), end(self.discreet.text(text))));
+        self.add(name, text, false);
     }
 
     /// Adds lines of JSON.
     pub(super) fn json(&mut self, name: &str, lines: &str) {
-        self.files.push((name.to_owned(), end(self.discreet.json(lines))));
+        self.add(name, lines, true);
+    }
+
+    fn add(&mut self, name: &str, found: &str, is_json: bool) {
+        self.files.push(File { name: name.to_owned(), found: found.to_owned(), is_json });
     }
 
     /// Returns the names of its files.
     pub(super) fn names(&self) -> Vec<String> {
-        self.files.iter().map(|(name, _)| name.clone()).collect()
+        self.files.iter().map(|file| file.name.clone()).collect()
     }
 
-    /// Returns them as a tar, below a directory.
+    /// Returns them as a tar, below a directory, without secrets.
     pub(super) fn tar(self, directory: &str, now: SystemTime) -> io::Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        for (name, text) in self.files {
+        let told = self.files.iter().filter(|file| !file.is_json).flat_map(|file| Discreet::told_by(&file.found));
+        let discreet = Discreet::new(told.chain(self.secrets));
+        for File { name, found, is_json } in &self.files {
+            let text = end(if *is_json { discreet.json(found) } else { discreet.text(found) });
             let mut header = tar::Header::new_gnu();
             header.set_mode(0o600);
             header.set_mtime(seconds);

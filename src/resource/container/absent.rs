@@ -14,7 +14,7 @@ impl<'a> View<'a, '_> {
             plan.remarks.push(self.remark("kept: it was not made here"));
         } else if found.settings.protection == Some(true) {
             plan.waiting.push(self.wait("it is protected", Some("set `protection = false` first".into()), Vec::new()));
-        } else if !half && !self.ask.allows(&self.ask.known.allowed.data, &self.name) {
+        } else if !half && !self.ask.allows_to_go(&self.ask.known.allowed.data, &self.name) {
             let remedy = format!("to destroy it with all that is in it, run again with `--data {}`", self.name);
             plan.waiting.push(self.wait("it would go with its data", Some(remedy), Vec::new()));
         }

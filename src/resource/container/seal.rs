@@ -52,7 +52,7 @@ impl<'a> View<'a, '_> {
         if !self.asked.base && !self.is_ours() {
             return Err(self.taken("it is the id of a template"));
         }
-        if self.is_ours() && self.ask.allows(&self.ask.known.allowed.replace, &self.name) {
+        if self.is_ours() && self.ask.allows_to_go(&self.ask.known.allowed.replace, &self.name) {
             return self.replaced(found, &fixed(&self.settings, &found.settings));
         }
         if self.asked.base {

@@ -22,7 +22,7 @@ impl Git {
             Found::Nothing => "what a run that was killed left beside it".to_owned(),
             Found::Empty(_) => return Ok(self.kept("it is an empty directory")),
             Found::Foreign(why) => return Ok(self.kept(&format!("it {why}"))),
-            Found::Checkout(_) if ask.allows(&ask.known.allowed.data, name) => self.url.to_string(),
+            Found::Checkout(_) if ask.allows_to_go(&ask.known.allowed.data, name) => self.url.to_string(),
             Found::Checkout(checkout) => {
                 if let Some(obstacle) = self.strange_owner(&checkout.stat, ask, sys)? {
                     return Ok(self.kept(&obstacle.because));

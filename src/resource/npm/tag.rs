@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::field::{NpmName, NpmVersion, Range};
 use crate::resource::Remark;
 use crate::system::npm::parse_manifest;
-use crate::system::{Fetch, System};
+use crate::system::{Fetch, System, without_login};
 use std::time::Duration;
 
 /// How long a registry may take to say what it has under a tag.
@@ -47,8 +47,8 @@ impl Npm {
         Ok(match sys.fetch(&request) {
             Ok(answer) if answer.status == 200 => parse_manifest(&answer.body)
                 .map(|manifest| manifest.version)
-                .ok_or_else(|| format!("`{url}` has no version in it")),
-            Ok(answer) => Err(format!("`{url}` answered {}", answer.status)),
+                .ok_or_else(|| format!("`{}` has no version in it", without_login(&url))),
+            Ok(answer) => Err(format!("`{}` answered {}", without_login(&url), answer.status)),
             Err(error) => Err([vec![error.attempt], error.causes].concat().join(": ")),
         })
     }

@@ -6,7 +6,7 @@ use crate::resource::Change;
 use crate::system::apt::{Apt, Deb};
 use crate::system::dpkg::Records;
 use crate::system::fingerprint::sha256;
-use crate::system::{Fetch, System, state};
+use crate::system::{Fetch, System, state, without_login};
 
 const AT_MOST: u64 = 1 << 30;
 
@@ -42,7 +42,7 @@ impl Download<'_> {
         if let Some(version) = self.version.filter(|version| !version.fits(&deb.version)) {
             let reason = format!("the .deb is version {}, and `version` is {version}", deb.version);
             deb.drop_from(apt.sys)?;
-            return Err(Error::new(format!("installing `{}`", self.url))
+            return Err(Error::new(format!("installing `{}`", without_login(self.url)))
                 .reason(reason)
                 .remedy("nothing was installed"));
         }
@@ -63,7 +63,7 @@ impl Download<'_> {
     }
 
     fn fetch(&self, apt: Apt<'_>) -> Result<Vec<u8>> {
-        let attempt = || Error::new(format!("fetching `{}`", self.url));
+        let attempt = || Error::new(format!("fetching `{}`", without_login(self.url)));
         let fetched = apt.sys.fetch(&Fetch {
             url: self.url,
             timeout: apt.patience,

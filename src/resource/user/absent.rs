@@ -32,7 +32,7 @@ impl User {
         let mut changes = vec![Change::removed(name, format!("user, uid {}", is.uid)).after(after)];
         let mut goes = None;
         if is_own(is, &[is.uid], sys)? {
-            if ask.allows(&ask.known.allowed.data, name) {
+            if ask.allows_to_go(&ask.known.allowed.data, name) {
                 changes.push(Change::field(name, "home", Some(is.home.clone()), None));
                 goes = Some(PathBuf::from(&is.home));
             } else {

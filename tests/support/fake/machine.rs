@@ -428,12 +428,17 @@ impl System for FakeMachine {
     }
     fn fetch(&self, request: &Fetch<'_>) -> Result<Fetched> {
         let web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        // A login is no part of the page's name.
+        let url = match request.url.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
+            Some((scheme, Some((login, rest)))) if !login.contains('/') => format!("{scheme}://{rest}"),
+            _ => request.url.to_owned(),
+        };
         // Who serves one page says of every other that there is none.
         let server = |url: &str| url.split('/').nth(2).map(str::to_owned);
-        let answers = web.keys().any(|url| server(url) == server(request.url));
+        let answers = web.keys().any(|page| server(page) == server(&url));
         let none = || answers.then(|| (404, b"no such page".to_vec()));
         let (status, body) = web
-            .get(request.url)
+            .get(&url)
             .cloned()
             .or_else(none)
             .ok_or_else(|| Error::new(format!("fetching `{}`", request.url)).reason("connection refused"))?;
