@@ -1,6 +1,7 @@
 //! The catalog of recipes as text.
 use super::style::{Hue, Style, indented, wrap};
 use crate::recipe::Listed;
+use crate::system::shell_word;
 
 /// Where the names of facts end.
 const LEFT: usize = 12;
@@ -43,7 +44,7 @@ fn entry(listed: &Listed, style: Style) -> String {
     fact("includes", listed.includes.clone());
     if listed.mistakes > 0 {
         let count = if listed.mistakes == 1 { "a mistake".to_owned() } else { format!("{} mistakes", listed.mistakes) };
-        fact("wrong", vec![format!("{count}: `provision validate {}` says which", listed.recipe)]);
+        fact("wrong", vec![format!("{count}: `provision validate {}` says which", shell_word(&listed.recipe))]);
     }
     text
 }

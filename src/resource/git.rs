@@ -18,7 +18,7 @@ use super::{Ask, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
 use crate::error::Result;
 use crate::field::{AbsPath, GitRef, GitUrl, Principal, SparseDirectory, Text, UserName};
 use crate::system::passwd::accounts;
-use crate::system::{Stat, System};
+use crate::system::{Stat, System, shell_word};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -139,7 +139,7 @@ impl Git {
             fields.extend(differs.obstacle.as_ref().filter(|_| fields.is_empty()).map(|_| "ref"));
             return Ok(self.wait(Obstacle {
                 because: format!("exists and is not ours; differs in {}", fields.join(", ")),
-                remedy: format!("to take it over, run again with `--adopt {}`", ask.id(name)),
+                remedy: format!("to take it over, run again with `--adopt {}`", shell_word(&ask.id(name).to_string())),
             }));
         }
         if let Some(obstacle) = owner.or_else(|| differs.obstacle.clone()) {
@@ -202,7 +202,7 @@ impl Git {
         let owner = accounts(sys)?.shown_user(stat.uid);
         let remedy = match &self.user {
             None => format!("give it `user = \"{owner}\"`, or make root its owner"),
-            Some(_) => format!("run `chown -R {user} {}`, or name `{owner}` as `user`", self.path.0),
+            Some(_) => format!("run `chown -R {user} {}`, or name `{owner}` as `user`", shell_word(&self.path.0)),
         };
         let because = format!("`{}` belongs to {owner}, and git runs as {user}", self.path.0);
         Ok(Some(Obstacle { because, remedy }))

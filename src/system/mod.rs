@@ -23,7 +23,7 @@ pub mod state;
 pub mod systemctl;
 pub mod unit_file;
 
-pub use command::{Command, Output};
+pub use command::{Command, Output, shell_word};
 pub use download::download;
 pub use empty::Empty;
 pub use facts::Facts;
