@@ -64,7 +64,8 @@ pub(super) struct Git {
     reference: Option<GitRef>,
     /// Default: `root`. As whom git runs, and to whom the files belong.
     user: Option<UserName>,
-    /// Default: everything. At least these, and the files beside them.
+    /// Default: everything. At least these, and the files beside them. Taken out of the recipe again, a checkout that is
+    /// ours becomes whole.
     #[serde(default)]
     sparse: Vec<SparseDirectory>,
     /// Default: all. How many commits are cloned. What is there already keeps what it has.
@@ -128,7 +129,7 @@ impl Git {
             Some(note) if ready(sys)? => Some(program.torn(sys, checkout, &note)?),
             _ => None,
         };
-        let differs = self.differences(checkout, torn.as_ref(), &program, sys, &mut ready)?;
+        let differs = self.differences(checkout, torn.as_ref(), &program, ask, sys, &mut ready)?;
         if differs.changes.is_empty() && differs.obstacle.is_none() && owner.is_none() {
             return Ok(Plan::in_sync());
         }
