@@ -2,6 +2,7 @@
 use crate::error::{Error, Result};
 use crate::id::{Id, Machine};
 use crate::resource::{Fields, Resource, Thing, Want, kind, occupied};
+use crate::system::without_login;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -102,6 +103,7 @@ impl Item {
         let mut fields = job.fields.as_object()?.clone();
         fields.remove(kind.name);
         job.secret.iter().for_each(|path| forget(&mut fields, path));
+        fields.iter_mut().for_each(|(field, value)| hide_login(field, value));
         fields.retain(|field, value| kind.required.contains(&field.as_str()) || value.to_string().len() <= LONGEST);
         Some(fields)
     }
@@ -123,6 +125,15 @@ impl Item {
 /// Returns whether resources of a kind make nothing that could be taken away.
 pub fn changes_nothing(kind: &str) -> bool {
     matches!(kind, "gate" | "test" | "command" | "base")
+}
+
+/// Takes the login out of a URL, which may be a token: nothing is fetched to take away what came from there.
+fn hide_login(field: &str, value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(url) if matches!(field, "url" | "registry") => *url = without_login(url),
+        serde_json::Value::Object(inner) => inner.iter_mut().for_each(|(field, value)| hide_login(field, value)),
+        _ => {}
+    }
 }
 
 /// Takes out a field, dotted below the top.

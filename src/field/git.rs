@@ -1,5 +1,6 @@
 //! Fields of a checkout: where it comes from, what of it is checked out.
 use super::text::{Field, deserialize_field};
+use crate::system::without_login;
 use std::fmt;
 
 /// Where a repository is: a URL, `host:path`, or an absolute path.
@@ -53,16 +54,6 @@ fn is_host(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._@[]".contains(c))
-}
-
-/// Returns a URL without a user's password in it, for people.
-pub fn without_login(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }
 
 impl fmt::Display for GitUrl {

@@ -14,7 +14,7 @@ mod text;
 
 pub use container::{Cores, InterfaceName, IpAddress, Mtu, Tag, Vlan};
 pub use export::{ClientHost, ExportOptions};
-pub use git::{GitRef, GitUrl, SparseDirectory, is_object_id, is_ref_name, without_login};
+pub use git::{GitRef, GitUrl, SparseDirectory, is_object_id, is_ref_name};
 pub use given::{Data, Given, Wrong};
 pub use limits::{Digest, Mode, Period, Size};
 pub use name::{

@@ -1,4 +1,5 @@
 //! A program to run, as argv, and what came of it.
+use super::without_login;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -65,9 +66,11 @@ impl Command {
         self
     }
 
-    /// Returns the command as a person would type it, for errors; arguments are quoted where a shell would need it.
+    /// Returns the command as a person would type it, for errors; arguments are quoted where a shell would need it, and the
+    /// login in a URL is left out.
     pub fn shown(&self) -> String {
-        self.argv.iter().map(|argument| shell_word(argument)).collect::<Vec<_>>().join(" ")
+        let words = self.argv.iter().map(|argument| shell_word(&without_login(argument)).into_owned());
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -115,7 +118,14 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use super::{Command, shell_word};
+
+    #[test]
+    fn a_login_in_a_url_is_not_shown() {
+        let shown = |argument: &str| Command::new(["git", "clone", argument]).shown();
+        assert_eq!(shown("https://token@example.org/x.git"), "git clone https://example.org/x.git");
+        assert_eq!(shown("git@example.org:x.git"), "git clone git@example.org:x.git");
+    }
 
     #[test]
     fn what_is_shown_of_a_command_can_be_pasted() {

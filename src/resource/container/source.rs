@@ -3,10 +3,10 @@ use super::View;
 use super::template::Template;
 use crate::container::template::{Offer, find, places};
 use crate::error::{Error, Result};
-use crate::field::without_login;
 use crate::recipe::nearest;
 use crate::resource::Thing;
 use crate::resource::need::Needs;
+use crate::system::without_login;
 use std::path::{Path, PathBuf};
 
 /// A template that is to be fetched before a container is made from it.

@@ -5,9 +5,8 @@ use super::obstacle::Obstacle;
 use super::program::{Program, Relation};
 use super::torn::Torn;
 use crate::error::Result;
-use crate::field::without_login;
 use crate::resource::{Ask, Change};
-use crate::system::System;
+use crate::system::{System, without_login};
 use std::collections::BTreeSet;
 use std::path::Path;
 
