@@ -69,6 +69,19 @@ fn what_is_scheduled_is_listed_and_ended() {
 }
 
 #[test]
+fn a_recipe_that_is_scheduled_is_known_by_what_is_applied_also_once_it_is_gone() {
+    let machine = machine();
+    let of = |named: &str| schedule::of_recipe(&machine, named).unwrap();
+    assert_eq!(of("/srv/web.toml"), None);
+    schedule::set(&machine, &web(30)).unwrap();
+    let argv = ["/usr/local/bin/provision", "apply", "/srv/a 50%/db.toml", "--yes"].map(str::to_owned).to_vec();
+    schedule::set(&machine, &Schedule { recipe: "db".to_owned(), argv, ..web(30) }).unwrap();
+    assert_eq!(of("/srv/web.toml").as_deref(), Some("web"));
+    assert_eq!(of("/srv/a 50%/db.toml").as_deref(), Some("db"));
+    assert_eq!((of("web.toml"), of("--yes"), of("/srv/web")), (None, None, None));
+}
+
+#[test]
 fn a_timer_that_was_stopped_or_changed_is_put_right() {
     let machine = machine();
     schedule::set(&machine, &web(30)).unwrap();
