@@ -23,10 +23,10 @@ use std::path::{Path, PathBuf};
 ///
 /// A package that npm was killed at, or whose program is not linked, is a difference. No download cache stays
 /// behind, and install scripts run only for those in `scripts`, whatever the npm: 11 and 12 alike. A check asks the
-/// registry for a tag alone, without a login; where it does not answer, what is installed stays. npm runs as root, so
-/// the prefix must be root's. An engine that does not fit is told; with `env = { NPM_CONFIG_ENGINE_STRICT = "true" }`
-/// it is refused. A program of the same name that is somebody else's *waits*, since npm would take it away. Of a list
-/// only what can't be installed fails. Absent: uninstalled, if ours.
+/// registry for a tag alone, without a login; where it does not answer, what is installed stays. A tag that it does not
+/// have is an error of the plan. npm runs as root, so the prefix must be root's. An engine that does not fit
+/// is told; with `env = { NPM_CONFIG_ENGINE_STRICT = "true" }` it is refused. A program of the same name that is somebody
+/// else's *waits*, since npm would take it away. Of a list only what can't be installed fails. Absent: uninstalled, if ours.
 ///
 /// ```toml
 /// [[npm]]

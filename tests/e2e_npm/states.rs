@@ -143,6 +143,11 @@ fn latest() {
     assert_eq!(bench.apply(&asked), ["npm:@acme/tool version: 1.0.0 -> 1.1.0 (latest)"]);
     bench.registry.publish("cli", "1.5.0", json!({}), &[]);
     assert_eq!(bench.apply(&asked), [""; 0], "2.0.0 is newer");
+    let nothing = bench.fails(&json!({ "name": "cli", "version": "nightly" }));
+    assert!(
+        nothing.contains("under the tag `nightly`") && nothing.contains("npm view cli versions dist-tags"),
+        "{nothing}"
+    );
     let gone = json!({ "name": "cli", "version": "latest", "registry": "http://127.0.0.1:1" });
     let said = bench.apply(&gone);
     assert!(
