@@ -2,7 +2,7 @@
 use super::Npm;
 use crate::error::{Error, Result};
 use crate::field::{NpmName, NpmVersion, Range};
-use crate::resource::Remark;
+use crate::resource::{Plan, Refused, Remark};
 use crate::system::npm::parse_manifest;
 use crate::system::{Fetch, System};
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Npm {
         name: &NpmName,
         installed: &str,
         sys: &dyn System,
-        remarks: &mut Vec<Remark>,
+        plan: &mut Plan<'_>,
     ) -> Result<Option<String>> {
         match &self.version {
             None => Ok(None),
@@ -38,14 +38,18 @@ impl Npm {
                 Tagged::Version(version) if version == installed => Ok(None),
                 Tagged::Version(version) if tag == LATEST && Range::is_newer(installed, &version) => Ok(None),
                 Tagged::Version(version) => Ok(Some(format!("{version} ({tag})"))),
-                Tagged::Nothing => Err(Error::new(format!("comparing `{name}` with `{tag}`"))
-                    .reason(format!("the registry has no version of it under the tag `{tag}`"))
-                    .remedy(format!(
-                        "see with `npm view {name} versions dist-tags` which versions and tags there are"
-                    ))),
+                Tagged::Nothing => {
+                    let error = Error::new(format!("comparing `{name}` with `{tag}`"))
+                        .reason(format!("the registry has no version of it under the tag `{tag}`"))
+                        .remedy(format!(
+                            "see with `npm view {name} versions dist-tags` which versions and tags there are"
+                        ));
+                    plan.refused.push(Refused { name: name.0.clone(), error });
+                    Ok(None)
+                }
                 Tagged::Unknown(why) => {
                     let text = format!("not compared with `{tag}`: {why}");
-                    remarks.push(Remark { name: name.0.clone(), text });
+                    plan.remarks.push(Remark { name: name.0.clone(), text });
                     Ok(None)
                 }
             },
