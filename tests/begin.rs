@@ -55,6 +55,8 @@ fn init_overwrites_nothing() {
     let why = "error: writing `not/there.toml`\n  No such file or directory (os error 2)\nMake its directory first.\n";
     assert_eq!((nowhere.code, nowhere.stderr.as_str()), (2, why));
     assert_eq!(place.run(&["init"]).stdout, "wrote recipe.toml; `provision plan recipe.toml` shows what it would do\n");
+    let spaced = place.run(&["init", "my web.toml"]).stdout;
+    assert_eq!(spaced, "wrote my web.toml; `provision plan 'my web.toml'` shows what it would do\n", "to be pasted");
 }
 
 #[test]

@@ -146,6 +146,8 @@ fn a_bundle_is_applied_by_its_digest_alone(lab: &Lab) {
          provision schedule \"web.tar#sha256=$(sha256sum web.tar | cut -d ' ' -f 1)\" --calendar daily
          systemctl start provision-web; grep 'as asked' /etc/web");
     lab.sh("rm /etc/web; echo >>'/srv/a 50% $b/web.tar'; ! systemctl start provision-web; [ ! -e /etc/web ]");
+    // What it was called only the schedule knows.
+    lab.sh("grep '^provision_last_run_completed{recipe=\"web\"} 0$' /srv/metrics/provision-web.prom");
     lab.sh("journalctl -u provision-web | grep 'its SHA-256 is'; provision schedule --off");
 }
 

@@ -1,6 +1,6 @@
 //! The ledger: what a run adds, and what is known the next time.
 use crate::support::place::Place;
-use crate::support::run::{finished, id, ledger_of, make, run, start, state_dir, tally};
+use crate::support::run::{finished, id, ledger_of, make, run, run_of, start, state_dir, tally};
 use provision::engine::Tally;
 use provision::error::Error;
 use provision::event::{Event, Outcome, Sink};
@@ -196,6 +196,11 @@ fn what_one_recipe_claims_is_another_ones_as_well() {
     assert_eq!(ledger.known("other", Machine::Host, "host").claims.len(), 0);
     assert_eq!(ledger.state().others("other", &id("file:/x")).into_iter().collect::<Vec<_>>(), ["web"]);
     assert_eq!(ledger.state().others("web", &id("file:/x")).len(), 0);
+    drop(ledger);
+    run_of(&state, "other", &["file:/x", "file:/y"]);
+    let ledger = Ledger::open(&state).unwrap();
+    let shared = |recipe: &str| ledger.known(recipe, Machine::Host, "host").shared.into_iter().collect::<Vec<_>>();
+    assert_eq!([shared("web"), shared("other")], [[id("file:/x")], [id("file:/x")]]);
 }
 
 #[test]

@@ -219,7 +219,7 @@ kind   = "git"
 fields = { path = "DIR/commit", url = "file://DIR/repo.git", ref = "ONE" }
 [[drift]]
 by      = [{ run = ["git", "-C", "DIR/tag", "sparse-checkout", "set", "--cone", "docs"] }]
-changes = ["git:DIR/tag sparse: docs -> src/maestro"]
+changes = ["git:DIR/tag sparse: docs -> docs, src/maestro"]
 [[drift]]
 by      = [{ run = ["git", "-C", "DIR/tag", "sparse-checkout", "add", "docs"] }]
 changes = []

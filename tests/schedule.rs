@@ -3,6 +3,8 @@ use crate::support::fake::{FakeMachine, PowerLost};
 use crate::support::place::Place;
 use provision::schedule::{self, Schedule, When};
 use provision::system::System;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +66,19 @@ fn what_is_scheduled_is_listed_and_ended() {
     assert_eq!(schedule::off(&machine, "db"), Ok(false));
     assert_eq!(schedule::off_all(&machine), Ok(vec!["web".to_owned()]));
     assert_eq!((traces(&machine), schedule::list(&machine)), (vec![], Ok(vec![])));
+}
+
+#[test]
+fn a_recipe_that_is_scheduled_is_known_by_what_is_applied_also_once_it_is_gone() {
+    let machine = machine();
+    let of = |named: &str| schedule::of_recipe(&machine, named).unwrap();
+    assert_eq!(of("/srv/web.toml"), None);
+    schedule::set(&machine, &web(30)).unwrap();
+    let argv = ["/usr/local/bin/provision", "apply", "/srv/a 50%/db.toml", "--yes"].map(str::to_owned).to_vec();
+    schedule::set(&machine, &Schedule { recipe: "db".to_owned(), argv, ..web(30) }).unwrap();
+    assert_eq!(of("/srv/web.toml").as_deref(), Some("web"));
+    assert_eq!(of("/srv/a 50%/db.toml").as_deref(), Some("db"));
+    assert_eq!((of("web.toml"), of("--yes"), of("/srv/web")), (None, None, None));
 }
 
 #[test]
@@ -210,4 +225,17 @@ fn wrong_words_are_refused_before_anything_is_touched() {
         assert!(ran.stderr.contains(expected), "{words:?}: {}", ran.stderr);
     }
     assert!(!place.root().join("state").exists());
+}
+
+#[test]
+fn a_directory_whose_name_is_not_utf_8_is_refused_before_anything_is_touched() {
+    let outer = tempfile::tempdir().unwrap();
+    let named = outer.path().join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&named).unwrap();
+    let place = Place::below(&named, "name = \"web\"\n");
+    let ran = place.run(&["schedule", "web.toml", "--every", "30m"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    let said =
+        "  its name is not UTF-8, and a unit would have another one\nGive it, and what it is in, another name.\n";
+    assert!(ran.stderr.starts_with("error: scheduling `ROOT/web.toml`\n") && ran.stderr.ends_with(said), "{ran:?}");
 }

@@ -228,6 +228,19 @@ fn what_npm_could_not_install_leaves_no_cache_and_no_mark() {
 }
 
 #[test]
+fn a_former_prefix_in_which_another_recipe_has_the_package_keeps_it() {
+    let (machine, mut known) = (FakeMachine::debian(), Known::default());
+    machine.dir("/srv/fake-npm/cli");
+    machine.file("/srv/fake-npm/cli/1.0.0", "");
+    let cli = |prefix: &str| item("npm", json!({ "name": "cli", "prefix": prefix }));
+    apply(&[cli("/opt/one")], &mut known, &machine).unwrap();
+    let moved = ["npm:cli prefix: /opt/one -> /opt/two", "npm:cli: nothing -> installed"];
+    assert_eq!(run(&[cli("/opt/two")], Mode::Plan, &known, &machine).unwrap().changes(), moved);
+    known.shared.insert("host/npm:cli".parse().unwrap());
+    assert_eq!(run(&[cli("/opt/two")], Mode::Plan, &known, &machine).unwrap().changes(), moved[1..]);
+}
+
+#[test]
 fn secrets_of_npm_are_in_its_environment_and_nowhere_else() {
     let machine = FakeMachine::debian();
     let fields = json!({ "name": "none", "prefix": "/usr/local", "env": { "NPM_TOKEN": "hunter2" } });

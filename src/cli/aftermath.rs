@@ -7,6 +7,7 @@ use super::prompt;
 use crate::error::{Attempt as _, Error, Result};
 use crate::recipe::{self, Config, Hook};
 use crate::report::{Measured, error_text, metrics};
+use crate::schedule;
 use crate::system::{Command, NewFile, Real, System, state};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -81,8 +82,12 @@ pub(super) fn follow(global: &Global, config: &Config, named: &str, account: &Sh
 /// Writes the metrics of a run that could not begin, or not come to its end, in place of those that say that all was well.
 /// Where there are none, nothing is made.
 fn unfinished(sys: &Real, directory: Option<&Path>, named: &str, account: &Account, exit: i32) -> Result<()> {
-    let known = Some(account.recipe.clone()).filter(|name| !name.is_empty());
-    let Some(recipe) = known.or_else(|| recipe::find(named).ok()?.name()) else { return Ok(()) };
+    let mut known = Some(account.recipe.clone()).filter(|name| !name.is_empty());
+    known = known.or_else(|| recipe::find(named).ok()?.name());
+    // One that is gone is still scheduled by its name.
+    let Some(recipe) = known.map_or_else(|| schedule::of_recipe(sys, named), |name| Ok(Some(name)))? else {
+        return Ok(());
+    };
     if sys.lstat(&metrics_file(sys, directory, &recipe)).ok().flatten().is_none() {
         return Ok(());
     }

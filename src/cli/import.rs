@@ -10,7 +10,7 @@ use crate::error::{Attempt as _, Error};
 use crate::item::Item;
 use crate::recipe::{self, Directory, Files, Options, Recipe, SecretsMode, Unread};
 use crate::resource::{Imported, imported};
-use crate::system::{FileKind, NewFile, Real, Stat, System as _};
+use crate::system::{FileKind, NewFile, Real, Stat, System as _, shell_word};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,9 @@ impl Args {
                 let adopt: Vec<String> = self.ids.iter().map(|id| format!("--adopt {id}")).collect();
                 let adopt = adopt.join(" ");
                 let them = if self.ids.len() > 1 { "them" } else { "it" };
-                print(&format!("wrote {shown}; `provision apply {shown} {adopt}` takes {them} over\n"))?;
+                let typed = file.to_string_lossy();
+                let apply = format!("provision apply {} {adopt}", shell_word(&typed));
+                print(&format!("wrote {shown}; `{apply}` takes {them} over\n"))?;
             }
         }
         for note in &notes {

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::print::print;
 use crate::error::Error;
+use crate::system::shell_word;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,8 @@ impl Args {
             let _ = std::fs::remove_file(&self.file);
             Error::new(format!("writing `{shown}`")).because(&error)
         })?;
-        print(&format!("wrote {shown}; `provision plan {shown}` shows what it would do\n"))?;
+        let typed = self.file.to_string_lossy();
+        print(&format!("wrote {shown}; `provision plan {}` shows what it would do\n", shell_word(&typed)))?;
         Ok(0)
     }
 }

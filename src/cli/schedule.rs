@@ -131,7 +131,7 @@ impl Args {
                 warn(&format!("`{}` is run by root from now on, and `{}` {text}", path.display(), open.display()));
             }
         }
-        let mut argv = vec![binary.display().to_string(), "apply".into(), recipe, "--yes".into()];
+        let mut argv = vec![word_of(&binary)?, "apply".into(), recipe, "--yes".into()];
         argv.extend(["--wait".into(), WAIT.into()]);
         argv.extend(self.var.iter().flat_map(|(name, value)| ["--var".into(), format!("{name}={value}")]));
         argv.extend(self.reach.only.iter().flat_map(|glob| ["--only".into(), glob.clone()]));
@@ -201,7 +201,16 @@ fn whole_address(named: &str) -> Result<String, Exit> {
 
 fn whole(path: &Path) -> Result<String, Exit> {
     let whole: PathBuf = std::path::absolute(path).attempt(|| format!("finding `{}`", path.display()))?;
-    Ok(whole.display().to_string())
+    word_of(&whole)
+}
+
+/// Returns a path as an argument of the command that a unit has.
+fn word_of(path: &Path) -> Result<String, Exit> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let error = Error::new(format!("scheduling `{}`", path.display()));
+        let error = error.reason("its name is not UTF-8, and a unit would have another one");
+        Exit::Usage(error.remedy("give it, and what it is in, another name"))
+    })
 }
 
 /// Returns a time that systemd understands.

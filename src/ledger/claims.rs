@@ -273,7 +273,9 @@ impl State {
         let here = |id: &Id| id.machine == machine;
         let claims = self.claims(recipe).filter(|(id, _)| here(id));
         let acks = self.acks.iter().filter(|(id, _)| here(id));
+        let mine = self.claims(recipe).map(|(id, _)| id).filter(|id| here(id));
         Known {
+            shared: mine.filter(|id| !self.others(recipe, id).is_empty()).cloned().collect(),
             claims: claims.map(|(id, claim)| (id.clone(), Claim { asked: None, ..claim.clone() })).collect(),
             acks: acks.map(|(id, ack)| (id.clone(), ack.clone())).collect(),
             ..Known::default()

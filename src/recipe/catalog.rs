@@ -2,20 +2,21 @@
 use super::collect::Collector;
 use super::document::Document;
 use super::error::Source;
-use super::files::{Directory, Embedded, Files};
+use super::files::{Directory, Embedded, Files, Unread};
 use super::find::{Found, Origin, RECIPES};
 use super::load::is_identity;
 use super::shipped::SHIPPED;
-use super::source::joined;
+use super::source::{joined, unread_text};
 use super::value::{Data, Entry, Value, get};
 use crate::resource::KINDS;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A recipe, or a part of one, as its file says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// What to call it by on the command line: its file, without `.toml`.
     pub recipe: String,
@@ -39,6 +40,9 @@ pub struct Listed {
     /// How many mistakes its file has at first sight; `validate` names them all.
     #[serde(skip_serializing_if = "is_none")]
     pub mistakes: usize,
+    /// Why nothing else is known of it: it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// One of the same name is found before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
@@ -69,12 +73,18 @@ impl Found {
 
     fn document(&self) -> Option<Document> {
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        read(self.files.as_ref(), &name).map(|(document, _)| document)
+        read(self.files.as_ref(), &name).ok().map(|(document, _)| document)
     }
 }
 
 fn catalog_of(machine: &Path, shipped: &'static [(&'static str, &'static [u8])]) -> Vec<Listed> {
-    let mut listed = listed(&Directory(machine.to_owned()), &Origin::Machine, machine);
+    let directory = Directory(machine.to_owned());
+    let mut listed = listed(&directory, &Origin::Machine, machine);
+    listed.extend(directory.unnameable().iter().filter(|name| is_recipe(Path::new(name))).map(|name| {
+        let shown = name.as_bytes().escape_ascii().to_string();
+        unread(&shown, Some(machine), "its name is not UTF-8, so that no command can name it: rename it".to_owned())
+    }));
+    listed.sort_by(|a, b| a.recipe.cmp(&b.recipe));
     let known: BTreeSet<String> = listed.iter().map(|found| found.recipe.clone()).collect();
     for found in self::listed(&Embedded(shipped), &Origin::Binary, machine) {
         listed.push(Listed { hidden: known.contains(&found.recipe), ..found });
@@ -84,15 +94,20 @@ fn catalog_of(machine: &Path, shipped: &'static [(&'static str, &'static [u8])])
 
 fn listed(files: &dyn Files, origin: &Origin, machine: &Path) -> Vec<Listed> {
     let mut names = files.names("");
-    names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "toml"));
+    names.retain(|name| is_recipe(Path::new(name)));
     names.sort();
+    let machine = Some(machine).filter(|_| *origin == Origin::Machine);
     let each = names.iter().filter_map(|name| {
-        let (document, mistakes) = read(files, name)?;
+        let (document, mistakes) = match read(files, name) {
+            Ok(read) => read,
+            Err(Unread::NotAFile) => return None,
+            Err(why) => return Some(unread(name, machine, unread_text(&why))),
+        };
         let mut tree = Tree { files, seen: BTreeSet::from([name.clone()]), secrets: Vec::new(), includes: Vec::new() };
         tree.walk(&document, true);
         Some(Listed {
             recipe: name.trim_end_matches(".toml").to_owned(),
-            path: (*origin == Origin::Machine).then(|| machine.join(name)),
+            path: machine.map(|machine| machine.join(name)),
             name: document.name.as_ref().map(|(name, _)| name.clone()),
             title: document.title.clone(),
             needs: document.needs.iter().map(|(name, _)| name.clone()).collect(),
@@ -100,19 +115,28 @@ fn listed(files: &dyn Files, origin: &Origin, machine: &Path) -> Vec<Listed> {
             secrets: tree.secrets,
             includes: tree.includes,
             mistakes,
-            hidden: false,
+            ..Listed::default()
         })
     });
     each.collect()
 }
 
-/// Returns a file as it is written, and how many mistakes that shows; `None` where it can't be read as text.
-fn read(files: &dyn Files, path: &str) -> Option<(Document, usize)> {
-    let text = String::from_utf8(files.read(path).ok()?).ok()?;
+fn is_recipe(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "toml")
+}
+
+fn unread(name: &str, machine: Option<&Path>, why: String) -> Listed {
+    let recipe = name.trim_end_matches(".toml").to_owned();
+    Listed { recipe, path: machine.map(|machine| machine.join(name)), unread: Some(why), ..Listed::default() }
+}
+
+/// Returns a file as it is written, and how many mistakes that shows.
+fn read(files: &dyn Files, path: &str) -> Result<(Document, usize), Unread> {
+    let text = String::from_utf8(files.read(path)?).map_err(|_| Unread::Failed("it is not UTF-8".to_owned()))?;
     let mut mistakes = Collector::default();
     let source = Arc::new(Source::new(path.to_owned(), text, 0));
     let document = Document::read(&source, path, KINDS, &mut mistakes);
-    Some((document, mistakes.count()))
+    Ok((document, mistakes.count()))
 }
 
 /// A recipe with all that it includes.
@@ -139,7 +163,7 @@ impl Tree<'_> {
             if !self.seen.insert(path.clone()) {
                 continue;
             }
-            if let Some((included, _)) = read(self.files, &path) {
+            if let Ok((included, _)) = read(self.files, &path) {
                 self.includes.push(path);
                 self.walk(&included, false);
             }
@@ -177,6 +201,7 @@ fn default(document: &Document, value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     const SHIPS: &[(&str, &[u8])] = &[
         (
@@ -213,6 +238,22 @@ mod tests {
         let seen: Vec<_> = listed.iter().map(|found| (found.recipe.as_str(), found.hidden, found.mistakes)).collect();
         assert_eq!(seen, [("web", false, 1), ("part", false, 0), ("web", true, 0)]);
         assert_eq!(listed[0].path, Some(machine.path().join("web.toml")));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes the directory")]
+    fn a_recipe_that_cannot_be_read_is_listed_with_why() {
+        let machine = tempfile::tempdir().unwrap();
+        std::fs::write(machine.path().join(OsStr::from_bytes(b"caf\xe9.toml")), "name = \"cafe\"\n").unwrap();
+        std::fs::write(machine.path().join("latin.toml"), b"name = \"caf\xe9\"\n").unwrap();
+        std::fs::create_dir(machine.path().join("directory.toml")).unwrap();
+        let listed = catalog_of(machine.path(), &[]);
+        let seen: Vec<_> = listed.iter().map(|found| (found.recipe.as_str(), found.unread.as_deref())).collect();
+        let why = "its name is not UTF-8, so that no command can name it: rename it";
+        assert_eq!(seen, [("caf\\xe9", Some(why)), ("latin", Some("it is not UTF-8"))]);
+        assert_eq!(listed[0].path, Some(machine.path().join("caf\\xe9.toml")));
+        let json = serde_json::to_value(&listed[0]).unwrap();
+        assert_eq!(json["unread"], why);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 )]
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
@@ -34,6 +35,14 @@ pub enum Unread {
 /// A directory of the file system.
 #[derive(Debug, Clone)]
 pub struct Directory(pub PathBuf);
+
+impl Directory {
+    /// Returns the names in it that are not UTF-8: no recipe and no command line can name those.
+    pub fn unnameable(&self) -> Vec<OsString> {
+        let Ok(entries) = std::fs::read_dir(&self.0) else { return Vec::new() };
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().err()).collect()
+    }
+}
 
 impl Files for Directory {
     fn read(&self, path: &str) -> Result<Vec<u8>, Unread> {

@@ -5,6 +5,7 @@ use super::load::{File, Loader};
 use super::suggest::nearest;
 use super::value::{Data, Entry, Taint, Value, get};
 use super::{SecretsMode, vault};
+use crate::system::shell_word;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -117,7 +118,8 @@ impl Loader<'_> {
     fn secret_file(&mut self, path: &str) -> Result<Option<String>, String> {
         let kept = vault::read(Path::new(path)).map_err(|error| format!("reading `{path}`: {error}"))?;
         if kept.as_ref().is_some_and(|kept| kept.open) {
-            self.warn(format!("the secret in `{path}` can be read by every user of this machine: `chmod 0600 {path}`"));
+            let text = format!("the secret in `{path}` can be read by every user of this machine");
+            self.warn(format!("{text}: `chmod 0600 {}`", shell_word(path)));
         }
         Ok(kept.map(|kept| kept.text))
     }

@@ -1,13 +1,15 @@
 //! The catalog of recipes as text.
 use super::style::{Hue, Style, indented, wrap};
 use crate::recipe::Listed;
+use crate::system::shell_word;
 
 /// Where the names of facts end.
 const LEFT: usize = 12;
 
 /// Returns the recipes with what each needs, and below them the parts that others include.
 pub fn catalog(listed: &[Listed], style: Style) -> String {
-    let (recipes, parts): (Vec<&Listed>, Vec<&Listed>) = listed.iter().partition(|found| found.name.is_some());
+    let (recipes, parts): (Vec<&Listed>, Vec<&Listed>) =
+        listed.iter().partition(|found| found.name.is_some() || found.unread.is_some());
     let mut text: String = recipes.iter().map(|found| entry(found, style)).collect();
     if !parts.is_empty() {
         text.push_str(&style.paint(Hue::Strong, "parts, which recipes include:"));
@@ -41,9 +43,10 @@ fn entry(listed: &Listed, style: Style) -> String {
     fact("vars", listed.vars.iter().map(|(name, default)| format!("{name} = {default}")).collect());
     fact("secrets", listed.secrets.iter().map(|(name, origin)| format!("{name}: {origin}")).collect());
     fact("includes", listed.includes.clone());
+    fact("unread", listed.unread.iter().cloned().collect());
     if listed.mistakes > 0 {
         let count = if listed.mistakes == 1 { "a mistake".to_owned() } else { format!("{} mistakes", listed.mistakes) };
-        fact("wrong", vec![format!("{count}: `provision validate {}` says which", listed.recipe)]);
+        fact("wrong", vec![format!("{count}: `provision validate {}` says which", shell_word(&listed.recipe))]);
     }
     text
 }

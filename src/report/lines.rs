@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::event::{Ended, Envelope, Event, Outcome, Started};
 use crate::id::Id;
 use crate::ledger::parse_rfc3339;
+use crate::system::shell_word;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::time::SystemTime;
@@ -154,7 +155,7 @@ impl<W: Write + Send> Lines<W> {
             if names.is_empty() {
                 return String::new();
             }
-            let hint = format!(" · `provision plan {}` {hint}", self.recipe);
+            let hint = format!(" · `provision plan {}` {hint}", shell_word(&self.recipe));
             let room = self.style.width.saturating_sub(columns(&hint) + columns(what) + 1);
             format!("{} {}{hint}\n", self.style.paint(Hue::Look, what), cut(&names.join(", "), room))
         };

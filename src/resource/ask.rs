@@ -98,6 +98,9 @@ pub struct Known {
     pub acks: BTreeMap<Id, Ack>,
     /// What was allowed.
     pub allowed: Allowed,
+    /// What of that another recipe has as well.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shared: BTreeSet<Id>,
     /// Keys the digests of what is secret or large.
     pub key: String,
     /// After a plan was shown: what of this machine it takes away. What a person named to go goes only then.
@@ -150,6 +153,11 @@ impl<'a> Ask<'a> {
     /// Returns whether we made it, so that it is ours to take away.
     pub fn ours(&self, name: &str) -> bool {
         self.claim(name).is_some_and(|claim| claim.made)
+    }
+
+    /// Returns whether another recipe has one of its names as well.
+    pub fn is_shared(&self, name: &str) -> bool {
+        self.known.shared.contains(&self.id(name))
     }
 
     /// Returns whether a field, or anything in it, holds a secret.

@@ -3,7 +3,7 @@ use super::probe::Probe;
 use super::{Ask, Mistake, Plan, Resource, Waiting, Want};
 use crate::error::Result;
 use crate::field::{Period, Text, UserName};
-use crate::system::System;
+use crate::system::{System, shell_word};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -103,11 +103,12 @@ impl Gate {
     /// What the first line does not say already.
     fn remedy(&self, ask: &Ask<'_>) -> Option<String> {
         let whole = self.instructions.trim();
+        let ack = format!("provision ack {}", shell_word(&ask.id(&self.name).to_string()));
         match (&self.done_when, whole.contains('\n')) {
             (Some(_), false) => None,
             (Some(_), true) => Some(whole.to_owned()),
-            (None, false) => Some(format!("provision ack {}", ask.id(&self.name))),
-            (None, true) => Some(format!("{whole}\nprovision ack {}", ask.id(&self.name))),
+            (None, false) => Some(ack),
+            (None, true) => Some(format!("{whole}\n{ack}")),
         }
     }
 }

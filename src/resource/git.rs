@@ -18,7 +18,7 @@ use super::{Ask, Mistake, Plan, Remark, Resource, Step, Thing, Waiting, Want};
 use crate::error::Result;
 use crate::field::{AbsPath, GitRef, GitUrl, Principal, SparseDirectory, Text, UserName};
 use crate::system::passwd::accounts;
-use crate::system::{Stat, System};
+use crate::system::{Stat, System, shell_word};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -64,7 +64,8 @@ pub(super) struct Git {
     reference: Option<GitRef>,
     /// Default: `root`. As whom git runs, and to whom the files belong.
     user: Option<UserName>,
-    /// Default: everything. At least these, and the files beside them.
+    /// Default: everything. At least these, and the files beside them. Taken out of the recipe again, a checkout that is
+    /// ours becomes whole.
     #[serde(default)]
     sparse: Vec<SparseDirectory>,
     /// Default: all. How many commits are cloned. What is there already keeps what it has.
@@ -128,7 +129,7 @@ impl Git {
             Some(note) if ready(sys)? => Some(program.torn(sys, checkout, &note)?),
             _ => None,
         };
-        let differs = self.differences(checkout, torn.as_ref(), &program, sys, &mut ready)?;
+        let differs = self.differences(checkout, torn.as_ref(), &program, ask, sys, &mut ready)?;
         if differs.changes.is_empty() && differs.obstacle.is_none() && owner.is_none() {
             return Ok(Plan::in_sync());
         }
@@ -139,7 +140,7 @@ impl Git {
             fields.extend(differs.obstacle.as_ref().filter(|_| fields.is_empty()).map(|_| "ref"));
             return Ok(self.wait(Obstacle {
                 because: format!("exists and is not ours; differs in {}", fields.join(", ")),
-                remedy: format!("to take it over, run again with `--adopt {}`", ask.id(name)),
+                remedy: format!("to take it over, run again with `--adopt {}`", shell_word(&ask.id(name).to_string())),
             }));
         }
         if let Some(obstacle) = owner.or_else(|| differs.obstacle.clone()) {
@@ -202,7 +203,7 @@ impl Git {
         let owner = accounts(sys)?.shown_user(stat.uid);
         let remedy = match &self.user {
             None => format!("give it `user = \"{owner}\"`, or make root its owner"),
-            Some(_) => format!("run `chown -R {user} {}`, or name `{owner}` as `user`", self.path.0),
+            Some(_) => format!("run `chown -R {user} {}`, or name `{owner}` as `user`", shell_word(&self.path.0)),
         };
         let because = format!("`{}` belongs to {owner}, and git runs as {user}", self.path.0);
         Ok(Some(Obstacle { because, remedy }))

@@ -1,4 +1,5 @@
 //! `[[npm]]`: global npm packages. Reads their `package.json`; starts npm only where something differs.
+mod former;
 mod found;
 mod install;
 mod refusal;
@@ -23,10 +24,10 @@ use std::path::{Path, PathBuf};
 ///
 /// A package that npm was killed at, or whose program is not linked, is a difference. No download cache stays
 /// behind, and install scripts run only for those in `scripts`, whatever the npm: 11 and 12 alike. A check asks the
-/// registry for a tag alone, without a login; where it does not answer, what is installed stays. npm runs as root, so
-/// the prefix must be root's. An engine that does not fit is told; with `env = { NPM_CONFIG_ENGINE_STRICT = "true" }`
-/// it is refused. A program of the same name that is somebody else's *waits*, since npm would take it away. Of a list
-/// only what can't be installed fails. Absent: uninstalled, if ours.
+/// registry for a tag alone, without a login; where it does not answer, what is installed stays. A tag that it does not
+/// have is an error of the plan. npm runs as root, so the prefix must be root's. An engine that does not fit
+/// is told; with `env = { NPM_CONFIG_ENGINE_STRICT = "true" }` it is refused. A program of the same name that is somebody
+/// else's *waits*, since npm would take it away. Of a list only what can't be installed fails. Absent: uninstalled, if ours.
 ///
 /// ```toml
 /// [[npm]]
@@ -42,7 +43,8 @@ pub(super) struct Npm {
     /// Default: any. A version, a range (`"^2.1"`) or a tag; with `"latest"` a newer one in the registry is a
     /// difference.
     version: Option<NpmVersion>,
-    /// Default: npm's own. Packages are in `PREFIX/lib/node_modules`, programs in `PREFIX/bin`.
+    /// Default: npm's own. Packages are in `PREFIX/lib/node_modules`, programs in `PREFIX/bin`. With another one, what we
+    /// installed in the former goes once it is in the new one.
     prefix: Option<AbsPath>,
     /// Default: npm's own.
     registry: Option<Text>,
@@ -93,6 +95,11 @@ impl Npm {
                 plan.waiting.push(waiting);
                 continue;
             }
+            for former in self.former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)? {
+                let [from, to] = [&former, &prefix].map(|prefix| Some(prefix.display().to_string()));
+                changes.push(Change::field(&name.0, "prefix", from, to));
+                work.leave.push((name, former));
+            }
             let manifest = match found {
                 Found::Nothing => {
                     let asked = self.version.as_ref().map_or_else(|| "installed".to_owned(), ToString::to_string);
@@ -108,10 +115,13 @@ impl Npm {
                 }
                 Found::Whole(manifest) => manifest,
             };
-            if let Some(version) = self.wanted(name, &manifest.version, sys, &mut plan.remarks)? {
+            if let Some(version) = self.wanted(name, &manifest.version, sys, &mut plan)? {
                 changes.push(Change::field(&name.0, "version", Some(manifest.version.clone()), Some(version)));
                 supplies.extend(manifest.programs.iter().map(|program| Thing::Path(found::path_of(&prefix, program))));
                 work.install.push(name);
+                continue;
+            }
+            if plan.refusal(&name.0).is_some() {
                 continue;
             }
             for program in &manifest.programs {
@@ -166,22 +176,28 @@ impl Npm {
 
     fn check_absent<'a>(&'a self, ask: &Ask<'_>, sys: &dyn System) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
-        let (mut changes, mut going) = (Vec::new(), Vec::new());
+        let (mut changes, mut going, mut leave) = (Vec::new(), Vec::new(), Vec::new());
         let prefix = self.prefix(sys)?;
         for name in &self.name.0 {
             let stamp = Stamp::read(sys, &name.0)?;
             let found = Found::at(&prefix, name, &stamp, sys)?;
             let strangers = found.strangers_program(&prefix, name, sys)?;
+            let former = self.former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)?;
+            for former in former {
+                changes.push(Change::field(&name.0, "prefix", Some(former.display().to_string()), None));
+                leave.push((name, former));
+            }
             let from = match found {
                 Found::Nothing => continue,
                 Found::Half(what, _) => what.to_owned(),
                 Found::Whole(manifest) => manifest.version,
             };
-            if let Some(waiting) = strangers.filter(|_| ask.ours(&name.0)) {
+            let is_ours = ask.ours(&name.0) && stamp.made_in(&prefix, name, sys)?;
+            if let Some(waiting) = strangers.filter(|_| is_ours) {
                 plan.waiting.push(waiting);
                 continue;
             }
-            if ask.ours(&name.0) {
+            if is_ours {
                 changes.push(Change::removed(&name.0, from));
                 going.push(name);
             } else {
@@ -192,7 +208,7 @@ impl Npm {
         if !changes.is_empty() {
             self.needs(ask, sys)?;
             let (timeout, secrets) = (ask.timeout, self.secrets(ask));
-            let uninstall = move |sys: &dyn System| self.uninstall(&going, sys, timeout);
+            let uninstall = move |sys: &dyn System| self.uninstall(&going, &leave, sys, timeout);
             plan.steps
                 .push(Step::new(changes, move |sys| uninstall(sys).map_err(|error| secrets.hide_in(error))).opaque());
         }

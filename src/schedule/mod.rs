@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use text::{MARK, runs, service, timer, when};
+use text::{MARK, applies, runs, service, timer, when};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -184,6 +184,17 @@ pub fn of_program(sys: &dyn System, program: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(applied)
+}
+
+/// Returns the name of the recipe that is applied by what `apply` is given: a path, a name or an address.
+pub fn of_recipe(sys: &dyn System, named: &str) -> Result<Option<String>> {
+    for recipe in recipes(sys)? {
+        let [service, _] = units(&recipe);
+        if read(sys, &Path::new(UNIT_DIRECTORY).join(service))?.is_some_and(|text| applies(&text, named)) {
+            return Ok(Some(recipe));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the names of a recipe's service and timer.

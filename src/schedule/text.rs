@@ -96,6 +96,12 @@ pub(super) fn runs(service: &str, program: &str) -> bool {
     service.lines().any(|line| line.starts_with(&start))
 }
 
+/// Returns whether a service applies what is named so.
+pub(super) fn applies(service: &str, named: &str) -> bool {
+    let apply = format!(" apply {} ", quoted(named));
+    service.lines().any(|line| line.starts_with("ExecStart=") && line.contains(&apply))
+}
+
 /// Returns when a timer says that it elapses.
 pub(super) fn when(timer: &str) -> String {
     let value = |key: &str| timer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));

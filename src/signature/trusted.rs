@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "whom to trust is read before there is a machine to converge")]
 use super::Key;
 use crate::error::{Attempt as _, Error, Result};
+use crate::system::shell_word;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -59,10 +60,11 @@ fn read(path: &PathBuf) -> Result<Key> {
 /// Refuses what others than root, or who runs this, can change.
 fn refuse_others(path: &Path, stat: &Metadata, sticky: bool) -> Result<()> {
     let error = |why: String| {
-        let shown = path.display();
+        let shown = path.to_string_lossy();
+        let typed = shell_word(&shown);
         Error::new(format!("trusting the keys below `{shown}`"))
             .reason(why)
-            .remedy(format!("see who put the keys there; then `chown root:root {shown}` and `chmod go-w {shown}`"))
+            .remedy(format!("see who put the keys there; then `chown root:root {typed}` and `chmod go-w {typed}`"))
     };
     if stat.uid() != 0 && stat.uid() != rustix::process::geteuid().as_raw() {
         return Err(error(format!("it belongs to uid {}", stat.uid())));

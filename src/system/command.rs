@@ -1,5 +1,7 @@
 //! A program to run, as argv, and what came of it.
+use super::without_login;
 use crate::error::{Error, Result};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,18 +66,22 @@ impl Command {
         self
     }
 
-    /// Returns the command as a person would type it, for errors; arguments are quoted where a shell would need it.
+    /// Returns the command as a person would type it, for errors; arguments are quoted where a shell would need it, and the
+    /// login in a URL is left out.
     pub fn shown(&self) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,~".contains(c);
-        let quoted = self.argv.iter().map(|argument| {
-            if !argument.is_empty() && argument.chars().all(plain) {
-                argument.clone()
-            } else {
-                format!("'{}'", argument.replace('\'', "'\\''"))
-            }
-        });
-        quoted.collect::<Vec<_>>().join(" ")
+        let words = self.argv.iter().map(|argument| shell_word(&without_login(argument)).into_owned());
+        words.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Returns a word as a person would type it to a shell: quoted where it needs that.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,~".contains(c);
+    // A `~` at the beginning is somebody's home.
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 /// What came of a program.
@@ -107,5 +113,32 @@ impl Output {
             code => format!("exit {code}"),
         };
         Err(Error::new(format!("running `{}`", command.shown())).reason(code).output(&printed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, shell_word};
+
+    #[test]
+    fn a_login_in_a_url_is_not_shown() {
+        let shown = |argument: &str| Command::new(["git", "clone", argument]).shown();
+        assert_eq!(shown("https://token@example.org/x.git"), "git clone https://example.org/x.git");
+        assert_eq!(shown("git@example.org:x.git"), "git clone git@example.org:x.git");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_command_can_be_pasted() {
+        for (word, expected) in [
+            ("/srv/web.toml", "/srv/web.toml"),
+            ("a~", "a~"),
+            ("~root", "'~root'"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), expected);
+        }
     }
 }

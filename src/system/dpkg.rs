@@ -104,7 +104,8 @@ impl Packages {
     fn fits(&self, package: &Package, architecture: Option<&str>) -> bool {
         match architecture {
             Some("any") => true,
-            None | Some("native") => self.is_own(package),
+            // As apt has it: what is for all machines is for this one.
+            None | Some("native" | "all") => self.is_own(package),
             Some(asked) => {
                 package.architecture == asked || (package.architecture == "all" && self.native() == Some(asked))
             }
@@ -235,6 +236,10 @@ Version: 3.11.2-1
         assert_eq!(architecture("mawk", Some("any")), Some("amd64"));
         assert_eq!(architecture("nginx", Some("amd64")), Some("all"));
         assert_eq!(architecture("nginx", Some("i386")), None);
+        for own in ["all", "native"] {
+            assert_eq!(architecture("mawk", Some(own)), Some("amd64"), "{own}");
+            assert_eq!(architecture("nginx", Some(own)), Some("all"), "{own}");
+        }
         let apt_name = |name, asked| packages.apt_name(packages.find(name, asked).unwrap());
         assert_eq!([apt_name("libc6", None), apt_name("libc6", Some("i386"))], ["libc6", "libc6:i386"]);
         assert_eq!(apt_name("nginx", None), "nginx", "of any architecture");

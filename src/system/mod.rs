@@ -25,7 +25,7 @@ mod surplus;
 pub mod systemctl;
 pub mod unit_file;
 
-pub use command::{Command, Output};
+pub use command::{Command, Output, shell_word};
 pub use download::download;
 pub use empty::Empty;
 pub use facts::Facts;

@@ -5,6 +5,7 @@ use serde_json::json;
 /// Everything that is shown of one npm.
 pub const ALL: &[(&str, fn())] = &[
     ("every field is made, repaired, edited and left out again", fields),
+    ("with another prefix a package moves there", another_prefix),
     ("what is refused says why and what to do", refusals),
     ("of a list only what can't be installed has failed", lists),
     ("a program of somebody else's is never taken away", strangers),
@@ -48,6 +49,20 @@ fn fields() {
     );
     assert_eq!(bench.sh("ls bin; ls -A lib/node_modules"), "");
     assert_eq!(bench.leave(&all), [""; 0]);
+}
+
+fn another_prefix() {
+    let mut bench = Bench::new();
+    bench.apply(&json!({ "name": ["cli", "@acme/tool"] }));
+    let other = bench.directory.path().join("other");
+    let said = bench.apply(&json!({ "name": ["cli", "@acme/tool"], "prefix": other }));
+    assert_eq!((said.len(), bench.sh("ls bin; ls -A lib/node_modules").as_str()), (4, ""), "{said:?}");
+    assert_eq!(bench.sh_outside("other/bin/cli; ls other/lib/node_modules"), "2.0.0\n@acme\ncli");
+    // It is the same one, by another way.
+    bench.sh_outside("ln -s other link");
+    assert_eq!(bench.apply(&json!({ "name": "cli", "prefix": bench.directory.path().join("link") })), [""; 0]);
+    assert_eq!(bench.leave(&json!({ "name": ["cli", "@acme/tool"], "prefix": other })).len(), 2);
+    assert_eq!(bench.sh_outside("ls other/bin; ls -A other/lib/node_modules"), "");
 }
 
 fn refusals() {
@@ -143,6 +158,11 @@ fn latest() {
     assert_eq!(bench.apply(&asked), ["npm:@acme/tool version: 1.0.0 -> 1.1.0 (latest)"]);
     bench.registry.publish("cli", "1.5.0", json!({}), &[]);
     assert_eq!(bench.apply(&asked), [""; 0], "2.0.0 is newer");
+    let nothing = bench.fails(&json!({ "name": "cli", "version": "nightly" }));
+    assert!(
+        nothing.contains("under the tag `nightly`") && nothing.contains("npm view cli versions dist-tags"),
+        "{nothing}"
+    );
     let gone = json!({ "name": "cli", "version": "latest", "registry": "http://127.0.0.1:1" });
     let said = bench.apply(&gone);
     assert!(

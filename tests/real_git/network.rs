@@ -1,6 +1,7 @@
 //! Servers that ask for a login, hang up, or can be reached through a proxy alone; and runs that are killed meanwhile.
 use super::Bench;
 use super::server::{Mood, Server};
+use crate::support::place::Place;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,26 @@ fn a_credential_is_given_on_request_and_kept_nowhere() {
         assert!(!bench.sys.take_runs().join("\n").contains("s3cret"), "in no argv");
         assert_eq!(bench.sh("grep -r s3cret . || echo nowhere"), "nowhere");
     }
+}
+
+#[test]
+fn a_user_in_a_url_who_may_be_a_token_is_neither_shown_nor_recorded() {
+    let (bench, server) = served(json!({}));
+    let url = format!("{}/repo.git", server.url).replace("://", "://t0ken@");
+    let place = Place::new(&format!("name = \"web\"\n[[git]]\npath = \"ROOT/app\"\nurl = \"{url}\"\n"));
+    let run = |arguments: &[&str]| {
+        let ran = place.run(&[arguments, &["web.toml"]].concat());
+        format!("{}{}", ran.stdout, ran.stderr)
+    };
+    server.becomes(Mood::Cut);
+    let failed = run(&["apply", "--yes"]);
+    assert!(failed.contains("running `git clone "), "{failed}");
+    server.becomes(Mood::Well);
+    let said = [failed, run(&["plan"]), run(&["apply", "--yes"]), run(&["destroy", "--yes"])].concat();
+    assert!(said.contains("applied: 1 changed") && said.contains("destroyed: 1 taken away"), "{said}");
+    let kept = Command::new("grep").args(["-r", "t0ken", "state", "run"]).current_dir(place.root()).output().unwrap();
+    assert_eq!((said.contains("t0ken"), String::from_utf8_lossy(&kept.stdout).as_ref()), (false, ""));
+    drop(bench);
 }
 
 #[test]

@@ -97,7 +97,8 @@ fn every_field_can_be_edited_and_left_out_again() {
     assert_eq!(bench.apply(), ["git:DIR/app sparse: docs -> docs, src/other"]);
     assert_eq!(bench.app("ls docs src src/other"), "docs:\nd\n\nsrc:\na\nother\n\nsrc/other:\no");
     bench.fields = json!({ "ref": "main", "depth": 1 });
-    assert_eq!(bench.apply(), [""; 0], "at least these, and what is there keeps its commits");
+    assert_eq!(bench.apply(), ["git:DIR/app sparse: docs, src/other -> everything"], "what is there keeps its commits");
+    assert_eq!(bench.app("ls src; git status --porcelain"), "a\nmaestro\nother");
     let url = format!("file://{}/other.git", bench.dir());
     bench.fields = json!({ "ref": "main", "url": url });
     assert_eq!(bench.apply(), ["git:DIR/app url: file://DIR/repo.git -> file://DIR/other.git"]);

@@ -63,7 +63,7 @@ pub fn start(state_dir: &Path, command: &str, reporter: Box<dyn Reporter>) -> Ar
 /// Starts a run of `command` that is recorded in a ledger that is open.
 pub fn start_in(writer: Writer, command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
     let hub = Arc::new(Hub::writing(writer, reporter).clock(clock()));
-    hub.start(started(command)).unwrap();
+    hub.start(started("web", command)).unwrap();
     hub
 }
 
@@ -71,13 +71,13 @@ pub fn start_in(writer: Writer, command: &str, reporter: Box<dyn Reporter>) -> A
 pub fn look(command: &str, reporter: Box<dyn Reporter>) -> Arc<Hub> {
     let ledger = Ledger::open(Path::new("/nonexistent/provision")).unwrap();
     let hub = Arc::new(Hub::reading(ledger, reporter).clock(clock()));
-    hub.start(started(command)).unwrap();
+    hub.start(started("web", command)).unwrap();
     hub
 }
 
-fn started(command: &str) -> Started {
+fn started(recipe: &str, command: &str) -> Started {
     Started {
-        recipe: "web".into(),
+        recipe: recipe.into(),
         file: "web.toml".into(),
         command: command.into(),
         version: "0.1.0".into(),
@@ -90,12 +90,22 @@ pub fn run(state_dir: &Path, things: &[&str]) -> Ended {
     run_in(writer(state_dir), things)
 }
 
+/// Makes one of another recipe.
+pub fn run_of(state_dir: &Path, recipe: &str, things: &[&str]) -> Ended {
+    let hub = Hub::writing(writer(state_dir), Box::new(Silent)).clock(clock());
+    hub.start(started(recipe, "apply")).unwrap();
+    make_all(&Arc::new(hub), things)
+}
+
 /// Makes one in a ledger that is open.
 pub fn run_in(writer: Writer, things: &[&str]) -> Ended {
-    let hub = start_in(writer, "apply", Box::new(Silent));
+    make_all(&start_in(writer, "apply", Box::new(Silent)), things)
+}
+
+fn make_all(hub: &Arc<Hub>, things: &[&str]) -> Ended {
     hub.identify(Machine::Host, "host").unwrap();
     for thing in things {
-        make(&*hub, thing);
+        make(&**hub, thing);
     }
     hub.end(0, &Tally::default()).unwrap()
 }

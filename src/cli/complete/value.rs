@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::ledger::{History, Ledger, Run};
-use crate::recipe::{self, SecretsMode, catalog};
+use crate::recipe::{self, Listed, SecretsMode, catalog};
 use crate::system::Real;
 use clap::{Arg, Command, ValueHint};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,8 @@ impl Values<'_, '_> {
     /// What can be run has a name; `recipes show` shows parts as well.
     fn recipes(&self) -> Vec<(String, String)> {
         let parts = self.command.get_name() == "show";
-        let wanted = catalog().into_iter().filter(|listed| !listed.hidden && (parts || listed.name.is_some()));
+        let fits = |listed: &Listed| listed.unread.is_none() && (parts || listed.name.is_some());
+        let wanted = catalog().into_iter().filter(|listed| !listed.hidden && fits(listed));
         wanted.map(|listed| (listed.recipe, listed.title.unwrap_or_default())).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Bringing a checkout to what is asked: fetch first, then origin's new URL, then the files.
 use super::Git;
-use super::difference::Differences;
+use super::difference::{Cone, Differences};
 use super::program::{Program, Relation, Submodules};
 use super::remote::Fetched;
 use crate::error::Result;
@@ -31,8 +31,10 @@ impl Git {
             let verb = if has_origin { "set-url" } else { "add" };
             program.run(sys, &["remote", verb, "origin", &self.url.0])?;
         }
-        if let Some(cone) = &differs.cone {
-            program.set_cone(sys, cone.iter().map(String::as_str))?;
+        match &differs.cone {
+            Some(Cone::Of(directories)) => program.set_cone(sys, directories.iter().map(String::as_str))?,
+            Some(Cone::Whole) => drop(program.run(sys, &["sparse-checkout", "disable"])?),
+            None => {}
         }
         match (fetched, &differs.forward) {
             (Some((reference, fetched)), _) if differs.elsewhere => program.check_out(sys, reference, &fetched),

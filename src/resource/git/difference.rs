@@ -5,7 +5,7 @@ use super::obstacle::Obstacle;
 use super::program::{Program, Relation};
 use super::torn::Torn;
 use crate::error::Result;
-use crate::resource::Change;
+use crate::resource::{Ask, Change};
 use crate::system::{System, without_login};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,8 +21,16 @@ pub(super) struct Differences {
     pub(super) forward: Option<String>,
     /// Something else than the ref that is asked is checked out.
     pub(super) elsewhere: bool,
-    /// The directories of the sparse checkout that is to be.
-    pub(super) cone: Option<BTreeSet<String>>,
+    pub(super) cone: Option<Cone>,
+}
+
+/// What is to be checked out of the files of a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cone {
+    /// All of them.
+    Whole,
+    /// These directories and what is at the top.
+    Of(BTreeSet<String>),
 }
 
 impl Git {
@@ -32,6 +40,7 @@ impl Git {
         checkout: &Checkout,
         torn: Option<&Torn>,
         program: &Program,
+        ask: &Ask<'_>,
         sys: &dyn System,
         mut ready: impl FnMut(&dyn System) -> Result<bool>,
     ) -> Result<Differences> {
@@ -47,12 +56,14 @@ impl Git {
             differs.url = true;
         }
         self.compare_ref(&mut differs, checkout, program, sys, &mut ready)?;
-        let asked: BTreeSet<String> = self.sparse.iter().map(|directory| directory.0.clone()).collect();
-        let lacks = |cone: &BTreeSet<String>| !asked.iter().all(|directory| is_within(directory, cone));
-        if !asked.is_empty() && checkout.cone.as_ref().is_none_or(lacks) {
-            let from = checkout.cone.as_ref().map_or_else(|| "everything".to_owned(), listed);
-            differs.changes.push(field("sparse", Some(from), listed(&asked)));
-            differs.cone = Some(asked.union(checkout.cone.as_ref().unwrap_or(&BTreeSet::new())).cloned().collect());
+        if let Some(cone) = self.cone_to_be(checkout.cone.as_ref(), ask) {
+            let from = checkout.cone.as_ref().map_or_else(everything, listed);
+            let to = match &cone {
+                Cone::Whole => everything(),
+                Cone::Of(directories) => listed(directories),
+            };
+            differs.changes.push(field("sparse", Some(from), to));
+            differs.cone = Some(cone);
         }
         let moves = differs.forward.is_some() || differs.elsewhere || differs.cone.is_some();
         if moves && differs.obstacle.is_none() && ready(sys)? {
@@ -60,6 +71,20 @@ impl Git {
                 self.in_the_way(checkout, differs.elsewhere, torn.is_some_and(|torn| !torn.is_whole()), program, sys)?;
         }
         Ok(differs)
+    }
+
+    /// Returns what is to be checked out where that is not so. What is there beyond what is asked stays. Where nothing is asked
+    /// one of ours is whole; of somebody else's it is not our affair.
+    fn cone_to_be(&self, is: Option<&BTreeSet<String>>, ask: &Ask<'_>) -> Option<Cone> {
+        let asked: BTreeSet<String> = self.sparse.iter().map(|directory| directory.0.clone()).collect();
+        if asked.is_empty() {
+            let claim = ask.claim(&self.path.0);
+            let is_ours = claim.is_some_and(|claim| claim.made || claim.last.contains_key("sparse"));
+            return is.filter(|_| is_ours).map(|_| Cone::Whole);
+        }
+        let Some(is) = is else { return Some(Cone::Of(asked)) };
+        let lacks = !asked.iter().all(|directory| is_within(directory, is));
+        lacks.then(|| Cone::Of(asked.union(is).cloned().collect()))
     }
 
     fn compare_ref(
@@ -108,6 +133,10 @@ impl Git {
 /// Returns whether a directory is one of a cone, or below one.
 fn is_within(directory: &str, cone: &BTreeSet<String>) -> bool {
     Path::new(directory).ancestors().any(|part| cone.contains(&*part.to_string_lossy()))
+}
+
+fn everything() -> String {
+    "everything".to_owned()
 }
 
 fn listed(directories: &BTreeSet<String>) -> String {

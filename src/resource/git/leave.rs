@@ -5,7 +5,7 @@ use super::remote::FETCHED;
 use super::{Git, named};
 use crate::error::{Attempt as _, Result};
 use crate::resource::{Ask, Change, Plan, Step};
-use crate::system::System;
+use crate::system::{System, shell_word};
 use std::collections::BTreeSet;
 
 impl Git {
@@ -28,7 +28,8 @@ impl Git {
                     return Ok(self.kept(&obstacle.because));
                 }
                 if let Some(why) = self.unsaved(checkout, &self.program(ask), sys)? {
-                    return Ok(self.kept(&format!("{why} (`--data {}` takes it along)", ask.id(name))));
+                    let id = ask.id(name).to_string();
+                    return Ok(self.kept(&format!("{why} (`--data {}` takes it along)", shell_word(&id))));
                 }
                 self.url.to_string()
             }

@@ -1,4 +1,5 @@
 //! Installing with npm so that a kill at any point is seen by the next check, and no cache stays behind.
+use super::former::is_same;
 use super::found::links_into;
 use super::session::{End, Session};
 use super::{Npm, modules};
@@ -24,6 +25,8 @@ pub(super) struct Work<'a> {
     pub(super) link: Vec<&'a NpmName>,
     /// Their install scripts run.
     pub(super) run: Vec<&'a NpmName>,
+    /// Taken out of a former prefix, last.
+    pub(super) leave: Vec<(&'a NpmName, PathBuf)>,
 }
 
 /// What is kept on the machine of one package.
@@ -38,6 +41,10 @@ pub(super) struct Stamp {
     /// The packages whose scripts have run.
     #[serde(default)]
     scripts: Vec<String>,
+    /// The prefixes into which we put it, where it was not before; `None`: it was there, or an older version did not
+    /// keep them.
+    #[serde(default)]
+    prefixes: Option<Vec<PathBuf>>,
 }
 
 impl Stamp {
@@ -57,8 +64,33 @@ impl Stamp {
         self.version == version && self.scripts.iter().any(|run| run == script)
     }
 
-    fn leave(&self, sys: &dyn System, name: &str) -> Result<()> {
-        if !self.busy && self.version.is_empty() {
+    /// Returns the prefixes into which we put it.
+    pub(super) fn prefixes(&self) -> &[PathBuf] {
+        self.prefixes.as_deref().unwrap_or_default()
+    }
+
+    /// Returns whether what is ours of it is in a prefix.
+    pub(super) fn made_in(&self, prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<bool> {
+        let mut is_there = self.prefixes.is_none();
+        for made in self.prefixes() {
+            is_there |= is_same(made, prefix, name, sys)?;
+        }
+        Ok(is_there)
+    }
+
+    /// Returns what is left of it where nothing has run yet.
+    fn unfinished(self) -> Self {
+        Self { prefixes: self.prefixes, ..Self::default() }
+    }
+
+    /// Returns it without a prefix.
+    pub(super) fn without(mut self, prefix: &Path) -> Self {
+        self.prefixes.iter_mut().for_each(|prefixes| prefixes.retain(|made| made != prefix));
+        self
+    }
+
+    pub(super) fn leave(&self, sys: &dyn System, name: &str) -> Result<()> {
+        if !self.busy && self.version.is_empty() && self.prefixes.is_none() {
             return state::clear_stamp(sys, KIND, name);
         }
         let text = serde_json::to_string(self).attempt(|| format!("writing the stamp of `{name}`"))?;
@@ -102,11 +134,12 @@ impl Npm {
         for name in &touched {
             match &ran {
                 // Whole, and its scripts are still owed.
-                Some(_) => Stamp::default().leave(session.sys, &name.0)?,
+                Some(_) => Stamp::read(session.sys, &name.0)?.unfinished().leave(session.sys, &name.0)?,
                 None => self.done(&session.prefix, name, session.sys)?,
             }
         }
         errors.extend(ran);
+        self.leave_former(session, &work.leave)?;
         errors.into_iter().next().map_or(Ok(()), Err)
     }
 
@@ -118,8 +151,13 @@ impl Npm {
         let (sys, prefix) = (session.sys, &session.prefix);
         let mut before = Vec::new();
         for name in names {
-            before.push(Stamp::read(sys, &name.0)?);
-            Stamp { busy: true, ..Stamp::default() }.leave(sys, &name.0)?;
+            let stamp = Stamp::read(sys, &name.0)?;
+            let mut prefixes = stamp.prefixes.clone();
+            if !stamp.prefixes().contains(prefix) && !there(prefix, name, sys)? {
+                prefixes.get_or_insert_default().push(prefix.clone());
+            }
+            before.push(stamp);
+            Stamp { busy: true, prefixes, ..Stamp::default() }.leave(sys, &name.0)?;
             clear(prefix, name, work.clear.contains(name), sys)?;
         }
         // Scripts run afterwards, those that may: so it is the same with every npm, whatever it runs unasked.
@@ -142,10 +180,16 @@ impl Npm {
         Ok(session.run("rebuild", &allowed, scripts.into_iter())?.refused())
     }
 
-    /// Takes packages away, as npm does.
-    pub(super) fn uninstall(&self, names: &[&NpmName], sys: &dyn System, timeout: Duration) -> Result<()> {
+    /// Takes packages away, as npm does; first those in former prefixes, of which only the stamp tells.
+    pub(super) fn uninstall(
+        &self,
+        names: &[&NpmName],
+        former: &[(&NpmName, PathBuf)],
+        sys: &dyn System,
+        timeout: Duration,
+    ) -> Result<()> {
         let session = Session::new(self, sys, &|_| (), timeout)?;
-        let done = uninstall(&session, names);
+        let done = uninstall(&session, names, former);
         session.end()?;
         done
     }
@@ -153,34 +197,46 @@ impl Npm {
     /// Leaves the stamp of what is whole now.
     fn done(&self, prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<()> {
         let path = modules(prefix).join(&name.0).join("package.json");
+        let stamp = Stamp::read(sys, &name.0)?;
         let Some(manifest) = sys.read(&path).ok().and_then(|json| npm::parse_manifest(&json)) else {
-            return Stamp::default().leave(sys, &name.0);
+            return stamp.unfinished().leave(sys, &name.0);
         };
         let scripts = self.scripts_of(name, prefix, sys)?.into_iter().map(|script| script.0.clone()).collect();
-        Stamp { busy: false, version: manifest.version, scripts }.leave(sys, &name.0)
+        Stamp { busy: false, version: manifest.version, scripts, ..stamp }.leave(sys, &name.0)
     }
 }
 
-fn uninstall(session: &Session<'_>, names: &[&NpmName]) -> Result<()> {
-    let (sys, prefix) = (session.sys, &session.prefix);
+fn uninstall(session: &Session<'_>, names: &[&NpmName], former: &[(&NpmName, PathBuf)]) -> Result<()> {
+    for (name, prefix) in former {
+        session.elsewhere(prefix).uninstall(&[name])?;
+        Stamp::read(session.sys, &name.0)?.without(prefix).leave(session.sys, &name.0)?;
+    }
     // First, for nothing looks at the stamp of what is gone; a half that is left is seen without one.
-    names.iter().try_for_each(|name| state::clear_stamp(sys, KIND, &name.0))?;
-    let packages = names.iter().map(|name| name.0.clone());
-    if let Some(error) = session.run("uninstall", "--ignore-scripts", packages)?.refused() {
-        return Err(error);
-    }
-    for name in names {
-        // npm leaves what it does not understand.
-        clear(prefix, name, true, sys)?;
-        let scope = name.split().0.map(|scope| modules(prefix).join(scope));
-        if let Some(scope) = scope.filter(|scope| sys.list(scope).is_ok_and(|names| names.is_empty())) {
-            sys.remove_dir(&scope)?;
-        }
-    }
-    Ok(())
+    names.iter().try_for_each(|name| state::clear_stamp(session.sys, KIND, &name.0))?;
+    if names.is_empty() { Ok(()) } else { session.uninstall(names) }
 }
 
-fn there(prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<bool> {
+impl Session<'_> {
+    /// Takes packages out of its prefix.
+    pub(super) fn uninstall(&self, names: &[&NpmName]) -> Result<()> {
+        let (sys, prefix) = (self.sys, &self.prefix);
+        let packages = names.iter().map(|name| name.0.clone());
+        if let Some(error) = self.run("uninstall", "--ignore-scripts", packages)?.refused() {
+            return Err(error);
+        }
+        for name in names {
+            // npm leaves what it does not understand.
+            clear(prefix, name, true, sys)?;
+            let scope = name.split().0.map(|scope| modules(prefix).join(scope));
+            if let Some(scope) = scope.filter(|scope| sys.list(scope).is_ok_and(|names| names.is_empty())) {
+                sys.remove_dir(&scope)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn there(prefix: &Path, name: &NpmName, sys: &dyn System) -> Result<bool> {
     let path = modules(prefix).join(&name.0);
     Ok(sys.lstat(&path).attempt(|| format!("reading `{}`", path.display()))?.is_some())
 }

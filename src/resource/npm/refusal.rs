@@ -14,7 +14,7 @@ fn remedy(printed: &str) -> Option<String> {
     let code = rest("code ")?;
     let fixed = match code {
         "E404" => "see that the name is right, and that the registry has it",
-        "ETARGET" => "see with `npm view NAME versions` which versions there are",
+        "ETARGET" => "see with `npm view NAME versions dist-tags` which versions and tags there are",
         "E401" | "E403" | "ENEEDAUTH" => {
             "the registry wants a login: name a file that has it in `env`, as `NPM_CONFIG_USERCONFIG`"
         }

@@ -4,7 +4,7 @@ use super::refusal::{explain, unfit_engines};
 use crate::error::{Error, Result};
 use crate::resource::Tell;
 use crate::system::{Command, System, state};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How npm is started.
@@ -37,6 +37,11 @@ impl<'s> Session<'s> {
     pub(super) fn new(npm: &'s Npm, sys: &'s dyn System, tell: &'s Tell<'s>, timeout: Duration) -> Result<Self> {
         let (prefix, cache) = (npm.prefix(sys)?, state::directory(sys, state::NPM_CACHE)?);
         Ok(Self { sys, prefix, npm, cache, tell, timeout })
+    }
+
+    /// Returns the same on another prefix.
+    pub(super) fn elsewhere(&self, prefix: &Path) -> Self {
+        Self { prefix: prefix.to_owned(), cache: self.cache.clone(), ..*self }
     }
 
     /// Removes the cache.

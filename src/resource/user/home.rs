@@ -3,7 +3,7 @@
 use crate::error::{Attempt as _, Error, Result};
 use crate::resource::{Plan, Waiting};
 use crate::system::passwd::{Accounts, User};
-use crate::system::{FileKind, NewFile, System};
+use crate::system::{FileKind, NewFile, System, shell_word};
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
@@ -83,7 +83,8 @@ impl super::User {
             name: name.clone(),
             because: format!("its home `{home}` belongs to {owner}"),
             remedy: Some(format!(
-                "`chown --recursive {name}: {home}` where it should be its own, else give another `home`"
+                "`chown --recursive {name}: {}` where it should be its own, else give another `home`",
+                shell_word(home)
             )),
             supplies: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! What root cannot write over, said before anything is written: mounts, immutable files, what is no file at all.
 use super::place::Place;
 use crate::error::{Attempt as _, Error, Result};
+use crate::system::shell_word;
 use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -42,7 +43,7 @@ fn to_renaming(there: &Statx, path: &Path, attempt: &dyn Fn() -> String) -> Resu
     if there.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
         return Err(Error::new(attempt())
             .reason("something is mounted there, so that nothing can take its place")
-            .remedy(format!("run `umount {}`, or change what is mounted there", path.display())));
+            .remedy(format!("run `umount {}`, or change what is mounted there", shell_word(&path.to_string_lossy()))));
     }
     flags(there, path, attempt)
 }
@@ -52,10 +53,10 @@ fn flags(there: &Statx, path: &Path, attempt: &dyn Fn() -> String) -> Result<()>
     let Some((_, what, flag)) = kinds.iter().find(|(flag, ..)| there.stx_attributes.contains(*flag)) else {
         return Ok(());
     };
-    let path = path.display();
+    let path = path.to_string_lossy();
     Err(Error::new(attempt())
         .reason(format!("`{path}` is {what} (chattr +{flag})"))
-        .remedy(format!("run `chattr -{flag} {path}`, then run again")))
+        .remedy(format!("run `chattr -{flag} {}`, then run again", shell_word(&path))))
 }
 
 /// Returns kind and attributes of a thing; `None` where nothing is there, or the kernel is too old to tell.

@@ -165,6 +165,10 @@ impl Clone<'_> {
                 self.write("config.worktree", "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = true\n");
                 nothing()
             }
+            ["sparse-checkout", "disable"] => {
+                self.write("config.worktree", "[core]\n\tsparseCheckout = false\n\tsparseCheckoutCone = false\n");
+                nothing()
+            }
             // A commit of one's own, for cases: `git -C PATH commit ID`.
             ["commit", id] => {
                 let parent = self.id("HEAD").ok_or("no HEAD")?;

@@ -44,7 +44,7 @@ fn install(machine: &FakeMachine, prefix: &Path, asked: &str) -> Output {
     let wanted = range.trim_start_matches('^').trim_end_matches(".x");
     let fits = |path: &&PathBuf| {
         let version = path.file_name().expect("a child has a name").to_string_lossy().into_owned();
-        range == "latest" || version.starts_with(wanted)
+        ["latest", "nightly"].contains(&range) || version.starts_with(wanted)
     };
     let Some(version) = versions.iter().rev().find(fits) else {
         return refuse(1, &format!("npm error code E404\nnpm error 404 '{asked}' is not in this registry.\n"));
