@@ -102,7 +102,10 @@ impl Unit {
         }
         let Some(enabled) = self.enabled else { return Ok(()) };
         let is = match (look.bytes.map(String::from_utf8_lossy), look.found) {
-            (Some(text), _) if look.writes && !can_be_enabled(&text) => AtBoot::Never(boot::no_install(&text)),
+            // To be disabled it needs no `[Install]` section.
+            (Some(text), _) if enabled && look.writes && !can_be_enabled(&text) => {
+                AtBoot::Never(boot::no_install(&text))
+            }
             (_, Some(unit)) => match boot::at_boot(unit, sys)? {
                 // What it is now says nothing of what it will be.
                 AtBoot::Never(_) | AtBoot::Always(_) if look.writes || look.after.is_some() => AtBoot::Stays,
