@@ -1,7 +1,7 @@
 //! What systemd says of units: the output of `systemctl show`.
 use super::unit_file::is_redefined;
 use super::{Command, System};
-use crate::error::{Attempt as _, Result};
+use crate::error::{Attempt as _, Error, Result};
 use crate::field::is_template;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,10 @@ use std::time::{Duration, SystemTime};
 
 const PROPERTIES: &str = "Id,Names,LoadState,LoadError,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,\
     EnvironmentFiles,InvocationID,NRestarts,NeedDaemonReload,InactiveExitTimestamp,ExecMainStartTimestamp,Result,\
-    ExecMainStatus,Type,RemainAfterExit,SourcePath,Triggers,CanReload,ConditionResult";
+    ExecMainStatus,Type,RemainAfterExit,SourcePath,Triggers,CanReload,ConditionResult,Conflicts";
+
+/// The version from which on `UpheldBy=` is known in `[Install]`.
+const UPHELD_BY: u32 = 254;
 
 /// The units of one `systemctl show`.
 #[derive(Debug, Default)]
@@ -53,6 +56,8 @@ pub struct Unit {
     pub can_reload: bool,
     /// The units that it starts: a socket's or a timer's service.
     pub triggers: Vec<String>,
+    /// The units that it has stopped when it starts.
+    pub conflicts: Vec<String>,
     /// Whether all `Condition…=` were met at its last start.
     pub conditions_met: Option<bool>,
     /// When it was last started.
@@ -129,6 +134,25 @@ pub fn show<'a>(sys: &dyn System, names: impl IntoIterator<Item = &'a str>) -> R
     Ok(Units { running, by_name })
 }
 
+/// Returns whether the systemd of this machine knows `UpheldBy=` in an `[Install]` section; one before 254 passes over it.
+pub fn knows_upheld_by(sys: &dyn System) -> Result<bool> {
+    if !matches!(sys.lstat(Path::new("/run/systemd/system")), Ok(Some(_))) {
+        return Ok(true);
+    }
+    let knows = sys.facts().get("systemd knows UpheldBy=", || {
+        let command = Command::new(["systemctl", "--version"]).timeout(Duration::from_mins(1));
+        let output = sys.run(&command)?.success(&command)?.text();
+        Ok::<_, Error>(parse_version(&output).is_none_or(|version| version >= UPHELD_BY))
+    })?;
+    Ok(*knows)
+}
+
+/// Parses the version of `systemctl --version`: `systemd 252 (252.39-1~deb12u2)`.
+pub fn parse_version(text: &str) -> Option<u32> {
+    let word = text.strip_prefix("systemd ")?;
+    word.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// Parses `systemctl show`: a block of `Key=value` lines a unit, an empty line between them.
 pub fn parse_show(text: &str) -> Vec<Unit> {
     text.split("\n\n").filter(|block| !block.trim().is_empty()).map(parse_block).collect()
@@ -165,6 +189,7 @@ fn parse_block(block: &str) -> Unit {
             "ConditionResult" => unit.conditions_met = Some(value == "yes"),
             "SourcePath" => unit.source = (!value.is_empty()).then(|| value.into()),
             "Triggers" => unit.triggers = value.split_whitespace().map(str::to_owned).collect(),
+            "Conflicts" => unit.conflicts = value.split_whitespace().map(str::to_owned).collect(),
             "ExecMainStartTimestamp" => main_start = parse_timestamp(value),
             "InactiveExitTimestamp" => exit_of_inactive = parse_timestamp(value),
             "Result" => value.clone_into(&mut unit.result),
@@ -282,6 +307,7 @@ LoadState=loaded
 ActiveState=active
 SubState=active
 UnitFileState=static
+Conflicts=shutdown.target rescue.target
 InactiveExitTimestamp=Sat 2026-11-21 00:27:27.135560 UTC
 ";
 
@@ -302,6 +328,7 @@ InactiveExitTimestamp=Sat 2026-11-21 00:27:27.135560 UTC
         let units = parse_show(SHOW);
         assert!(!units[1].exists() && units[1].is_stopped() && units[1].started.is_none());
         assert!(units[2].exists() && units[2].started.is_some());
+        assert_eq!(units[2].conflicts, ["shutdown.target", "rescue.target"]);
     }
 
     #[test]
@@ -324,6 +351,18 @@ InactiveExitTimestamp=Sat 2026-11-21 00:27:27.135560 UTC
         assert_eq!(at("Thu 2024-02-29 12:00:07 UTC"), Some(Duration::from_secs(1_709_208_007)));
         for bad in ["", "n/a", "Sat 2026-11-21 00:27:53 CET", "Sat 2026-11", "Sat x-y-z 1:2:3 UTC"] {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_a_number_whatever_stands_behind_it() {
+        for (text, version) in [
+            ("systemd 252 (252.39-1~deb12u2)\n+PAM +AUDIT\n", Some(252)),
+            ("systemd 258~rc1 (258~rc1-1)\n", Some(258)),
+            ("systemd\n", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_version(text), version, "{text}");
         }
     }
 
