@@ -1,10 +1,11 @@
 //! Units of one recipe that can't all be as asked: those that exclude each other, and one that is asked for by two names.
-use super::{Unit, name_in_systemd};
+use super::Unit;
 use crate::error::{Error, Result};
 use crate::field::UnitName;
 use crate::resource::{Ask, Peer};
 use crate::system::systemctl::Units;
 use crate::system::unit_file;
+use std::sync::Arc;
 
 impl Unit {
     /// Fails where what another unit of the recipe is to be takes away what this one is to be: each run would change both.
@@ -15,23 +16,23 @@ impl Unit {
         bytes: Option<&[u8]>,
         ask: &Ask<'_>,
     ) -> Result<()> {
-        let found = units.get(&name.0).map(AsRef::as_ref);
+        let found = units.get(&name.0);
         let text = bytes.map(String::from_utf8_lossy).unwrap_or_default();
-        let known_as = |name: &UnitName| name_in_systemd(name, units.get(&name.0).map(AsRef::as_ref));
-        let own = known_as(name);
         let aliases = unit_file::aliases(&text);
         // What systemd has read is what the file said before, where the recipe brings it.
         let read = found.filter(|_| bytes.is_none()).map_or(&[][..], |unit| &unit.conflicts);
         let excluded: Vec<&str> =
             unit_file::conflicts(&text).into_iter().chain(read.iter().map(String::as_str)).collect();
         for peer in ask.peers.iter().filter(|peer| peer.name != name.0) {
-            let known_as = known_as(&UnitName(peer.name.clone()));
-            if known_as == own || aliases.contains(&peer.name.as_str()) {
+            let its = units.get(&peer.name);
+            let is_same = found.zip(its).is_some_and(|(one, other)| Arc::ptr_eq(one, other));
+            let is_excluded = || {
+                let known_as = its.and_then(|unit| unit.names.first()).unwrap_or(&peer.name);
+                [&peer.name, known_as].iter().any(|name| excluded.contains(&name.as_str()))
+            };
+            if is_same || aliases.contains(&peer.name.as_str()) {
                 self.agrees(name, peer)?;
-            } else if self.active == Some(true)
-                && peer.asks("active") == Some(true)
-                && [&peer.name, &known_as].iter().any(|peer| excluded.contains(&peer.as_str()))
-            {
+            } else if self.active == Some(true) && is_excluded() && peer.asks("active") == Some(true) {
                 let other = &peer.name;
                 return Err(Error::new(format!("keeping `{name}` and `{other}` active"))
                     .reason(format!("`{name}` has `Conflicts={other}`: starting one of them stops the other"))
