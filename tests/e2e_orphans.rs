@@ -102,6 +102,35 @@ fn what_a_recipe_has_in_a_container_by_another_id_stays(lab: &Lab) {
     assert!(ids(lab, &["plan"], "orphan").is_empty(), "what was ours stayed so, by whichever id");
 }
 
+fn a_unit_is_restarted_in_the_run_that_prunes_its_drop_in(lab: &Lab) {
+    let unit = "[[unit]]\nname = \"with.service\"\ncontent = \"[Service]\\nExecStart=/bin/sleep infinity\\n\"\nactive = true\nsettle = \"100ms\"\n";
+    let directory = "/etc/systemd/system/with.service.d";
+    let drop_in = format!(
+        "[[directory]]\npath = \"{directory}\"\n[[file]]\npath = \"{directory}/a.conf\"\ncontent = \"[Service]\\nEnvironment=A=1\\n\"\n"
+    );
+    lab.write("/srv/inside.toml", &format!("{KEPT}{drop_in}{unit}"));
+    assert_eq!(run(lab, &["apply", "--yes"]).code, 0);
+    let runs_with = |text: &str| {
+        format!("tr '\\0' '\\n' </proc/$(systemctl show --value -p MainPID with.service)/environ | grep -c {text}")
+    };
+    lab.inside(301, &runs_with("A=1"));
+    lab.write("/srv/inside.toml", &format!("{KEPT}{unit}"));
+    let of = |id: u32, what: &[&str]| what.iter().map(|what| format!("{id}/{what}")).collect::<Vec<_>>();
+    let gone = ["file:/etc/systemd/system/with.service.d/a.conf", "directory:/etc/systemd/system/with.service.d"];
+    let restarted = ["unit:with.service"];
+    let planned = [of(302, &gone), of(301, &gone), of(301, &restarted), of(302, &restarted)].concat();
+    assert_eq!(ids(lab, &["plan", "--prune"], "planned"), planned);
+    let pruned = run(lab, &["apply", "--yes", "--prune"]);
+    assert!(pruned.code == 0 && pruned.stdout.contains("applied: 6 changed"), "{}", pruned.stdout);
+    for id in [301, 302] {
+        lab.inside(id, &format!("! {}", runs_with("A=1")));
+    }
+    let again = run(lab, &["apply", "--yes", "--prune"]);
+    assert!(again.stdout.contains("applied: 0 changed"), "{}", again.stdout);
+    lab.write("/srv/inside.toml", KEPT);
+    assert_eq!(run(lab, &["apply", "--yes", "--prune"]).code, 0);
+}
+
 #[test]
 fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_own_word_alone() {
     let lab = Lab::up(&["lxc", "uidmap", "zstd"]);
@@ -141,6 +170,7 @@ fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_o
 
     a_user_that_is_renamed_and_keeps_its_uid_waits_for_its_predecessor(&lab);
     what_a_recipe_has_in_a_container_by_another_id_stays(&lab);
+    a_unit_is_restarted_in_the_run_that_prunes_its_drop_in(&lab);
 
     // One that does not run can't be looked at, and is not forgotten.
     lab.write("/srv/inside.toml", "");

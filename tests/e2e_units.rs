@@ -462,7 +462,8 @@ fn drop_ins(here: &mut Here) {
     assert!(said.len() == 1 && said[0].contains('d'), "{said:#?}");
     here.in_sync(&recipe);
     here.sh("rm /etc/systemd/system/dr-.service.d/b.conf");
-    here.converges(&recipe, &[&restarted("/etc/systemd/system/dr-.service.d/b.conf")]);
+    let gone = "unit:dr-op@a.service restarted: started with /etc/systemd/system/dr-.service.d/b.conf, which is gone -> restarted";
+    here.converges(&recipe, &[gone]);
 }
 
 fn at_once(here: &mut Here) {

@@ -174,14 +174,17 @@ fn every_example_in_the_documents_fits() {
 /// Wrong recipes in which only the whole tells, or the machine, or TOML itself, and so no schema.
 const BEYOND: &[(&str, &str)] = &[
     ("gates.toml", "a gate that nobody defines, or only further down"),
+    ("in-the-way.toml", "two tables whose paths can't both be there"),
     ("lanes.toml", "lanes, phases and variables of several tables together"),
     ("latin1.toml", "it is not UTF-8"),
     ("nameless.toml", "a part of a recipe has no name and is right; the root file must have one"),
+    ("numbers.toml", "two tables with one uid or gid"),
     ("one-path.toml", "two tables of different kinds that write one file"),
     ("seven.toml", "its mistakes are in `parts/member.toml`, which is refused"),
     ("sources.toml", "files beside the recipe, and what is in them"),
     ("syntax.toml", "it is not TOML"),
     ("together.toml", "which fields go together: `provision validate` says it better than `anyOf` could"),
+    ("too-late.toml", "the order of two tables"),
     ("twice.toml", "the same id twice"),
     ("unseen.toml", "characters that are not seen, in a name"),
 ];

@@ -12,7 +12,7 @@ use crate::event::{Counts, Event, Sink};
 use crate::id::Id;
 use crate::item::{Item, changes_nothing};
 use crate::ledger::LEFT;
-use crate::resource::{Known, Pending};
+use crate::resource::{Known, Peer, Pending, Want};
 use crate::system::{System, state};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,9 +104,11 @@ pub struct Scope<'a> {
 /// resource is in the events.
 pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result<Tally> {
     let mut named: Vec<(&Item, Vec<Id>)> = items.iter().map(|item| (item, item.ids())).collect();
-    let mut peers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut peers: BTreeMap<&str, Vec<Peer<'_>>> = BTreeMap::new();
     for (item, ids) in &named {
-        peers.entry(&item.job.kind).or_default().extend(ids.iter().map(|id| id.name.clone()));
+        let (want, fields) = (if scope.destroy { Want::Absent } else { item.job.want }, &item.job.fields);
+        let its = ids.iter().map(|id| Peer { name: id.name.clone(), want, fields });
+        peers.entry(&item.job.kind).or_default().extend(its);
     }
     if scope.destroy {
         named.reverse();

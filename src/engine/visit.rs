@@ -5,7 +5,7 @@ use crate::event::{Event, Label, Outcome};
 use crate::id::Id;
 use crate::item::Item;
 use crate::ledger::{ABSENT, LEFT};
-use crate::resource::{Ask, Claim, Plan, Thing, Waiting, Want};
+use crate::resource::{Ask, Claim, Peer, Plan, Thing, Waiting, Want};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -14,7 +14,7 @@ use std::sync::PoisonError;
 pub(super) struct Visit<'a> {
     pub(super) item: &'a Item,
     pub(super) ids: Vec<Id>,
-    pub(super) peers: &'a [String],
+    pub(super) peers: &'a [Peer<'a>],
     pub(super) scope: Scope<'a>,
     pub(super) course: &'a mut Course,
     pub(super) tally: &'a mut Tally,

@@ -2,6 +2,7 @@
 mod base;
 mod inside;
 mod orphans;
+mod owed;
 mod progress;
 
 pub use orphans::Orphans;
@@ -149,7 +150,9 @@ impl<'a> Fleet<'a> {
         if passed.stopped.is_none() {
             let failed = trunk.failed.or_else(|| lanes.values().find_map(|course| course.failed.clone()));
             let begun = Instant::now();
-            let (tally, stopped) = self.orphaned(pass, failed)?;
+            let mut course = Course::default();
+            (course.failed, course.gates) = (failed, trunk.gates);
+            let (tally, stopped) = self.orphaned(pass, course)?;
             passed.add(HOST, tally, begun.elapsed());
             passed.stopped = stopped;
         }

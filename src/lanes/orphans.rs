@@ -42,7 +42,7 @@ pub(super) struct Looked {
 
 impl Fleet<'_> {
     /// Shows the orphans, or takes them away; not after a failure. Returns also where an interruption ended it.
-    pub(super) fn orphaned(&self, pass: Pass, failed: Option<Id>) -> Result<(Tally, Option<Id>)> {
+    pub(super) fn orphaned(&self, pass: Pass, mut course: Course) -> Result<(Tally, Option<Id>)> {
         let mut tally = Tally::default();
         let (Some(orphans), sink) = (&self.orphans, (self.sink)(None)) else { return Ok((tally, None)) };
         if pass.destroy || !matches!(pass.mode, Mode::Plan | Mode::Apply) || sink.interrupted() {
@@ -71,10 +71,11 @@ impl Fleet<'_> {
         }
         let going = orphans.items.iter().filter(|job| looked.going.contains(&id_of(job)));
         let items = together(going)?;
-        let mut course = Course::default();
-        course.failed = failed;
-        let pass = Pass { destroy: true, ..pass };
-        tally.add(self.walk(&items, pass, &mut course, &*sink, &mut Vec::new())?);
+        let mut seen = Vec::new();
+        tally.add(self.walk(&items, Pass { destroy: true, ..pass }, &mut course, &*sink, &mut seen)?);
+        if course.failed.is_none() && course.stopped.is_none() {
+            tally.add(self.owed(&looked.going, pass.mode, &mut course, &mut seen)?);
+        }
         Ok((tally, course.stopped))
     }
 
@@ -95,10 +96,10 @@ impl Fleet<'_> {
             let event = Event::Orphan { id: id.clone(), changes: Vec::new(), because: Some(why), remedy: None };
             looked.orphans.push((id, event));
         }
-        let seen = Seen { of: (self.sink)(None), events: Mutex::default() };
+        let seen = Seen::new((self.sink)(None));
         let pass = Pass { mode: Mode::Plan, destroy: true };
         let tally = self.walk(&reached, pass, &mut Course::default(), &seen, &mut Vec::new())?;
-        let said = seen.events.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let said = seen.into_events();
         let mut heirs = tally.held;
         heirs.retain(|_, digest| digest != LEFT);
         for id in reached.iter().rev().flat_map(Item::ids) {
@@ -151,9 +152,21 @@ impl Fleet<'_> {
 }
 
 /// Keeps what is said.
-struct Seen {
+pub(super) struct Seen {
     of: Box<dyn Sink>,
     events: Mutex<Vec<Event>>,
+}
+
+impl Seen {
+    /// Returns one that is interrupted when that sink is.
+    pub(super) fn new(of: Box<dyn Sink>) -> Self {
+        Self { of, events: Mutex::default() }
+    }
+
+    /// Returns what was said.
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sink for Seen {

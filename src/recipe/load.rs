@@ -13,7 +13,7 @@ use super::source::{Unloaded, unread_text};
 use super::stage::stages;
 use super::unique::{self, Built};
 use super::value::{Span, Value};
-use super::{Options, Recipe, SecretsMode, one_path, vault};
+use super::{Options, Recipe, SecretsMode, in_the_way, numbers, one_path, too_late, vault};
 use crate::id::Machine;
 use crate::resource::Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,6 +152,9 @@ impl<'a> Loader<'a> {
         unique::ids(&mut self);
         legible::names(&mut self);
         one_path::look(&mut self);
+        in_the_way::look(&mut self);
+        too_late::look(&mut self);
+        numbers::look(&mut self);
         if let Some(place) = self.dropped.take().filter(|_| self.mistakes.count() == 0) {
             self.mistakes.add(Pass::Whole, Mistake::new(place, "a table that cannot be read", "this one"));
         }

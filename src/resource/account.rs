@@ -65,7 +65,7 @@ pub(super) fn sweep(name: &str, plan: &mut Plan<'_>, sys: &dyn System) -> Result
 
 /// Returns what a new account waits for, where one that this recipe made and no longer has is in the way: it has the number.
 pub(super) fn predecessor(name: &str, number: &str, other: &str, thing: Thing, ask: &Ask<'_>) -> Option<Waiting> {
-    let is_left = ask.ours(other) && !ask.peers.iter().any(|peer| peer == other);
+    let is_left = ask.ours(other) && !ask.peers.iter().any(|peer| peer.name == other);
     is_left.then(|| Waiting {
         name: name.to_owned(),
         because: format!("{number} is still that of {}, which this recipe made and no longer has", ask.id(other)),

@@ -126,8 +126,8 @@ pub struct Ask<'a> {
     pub secret: &'a BTreeSet<String>,
     /// The fields whose secret is not at hand in a plan: they can't be compared.
     pub unknown: &'a BTreeSet<String>,
-    /// The names of all resources of this kind on this machine in this job, to read them in one go.
-    pub peers: &'a [String],
+    /// All resources of this kind on this machine in this job, itself among them: they are read in one go.
+    pub peers: &'a [Peer<'a>],
     /// What this very apply has made of it so far; goes before what is `known`.
     pub fresh: &'a BTreeMap<Id, Claim>,
     /// Claims, acknowledgements, what was allowed.
@@ -136,6 +136,24 @@ pub struct Ask<'a> {
     pub pending: &'a Pending,
     /// How long its programs may take.
     pub timeout: std::time::Duration,
+}
+
+/// One name of a resource of the same kind on the same machine.
+#[derive(Debug, Clone)]
+pub struct Peer<'a> {
+    /// Which.
+    pub name: String,
+    /// Whether it should be there.
+    pub want: Want,
+    /// What is asked of it.
+    pub fields: &'a serde_json::Value,
+}
+
+impl Peer<'_> {
+    /// Returns what a field of one that should be there says, if it is yes or no.
+    pub fn asks(&self, field: &str) -> Option<bool> {
+        self.fields.get(field).filter(|_| self.want == Want::Present)?.as_bool()
+    }
 }
 
 impl<'a> Ask<'a> {

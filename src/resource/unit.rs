@@ -23,6 +23,7 @@ mod install;
 mod look;
 mod mask;
 mod refuse;
+mod rival;
 mod settle;
 mod stale;
 mod start;
@@ -41,11 +42,15 @@ mod why;
 /// the last lines of its journal. A start that takes longer than `timeout` goes on in systemd, and the next run waits
 /// for it. A unit file that systemd refuses is an error before anything is restarted.
 ///
-/// Enabled is what outlasts a boot. Each link that `[Install]` names with `WantedBy=`, `RequiredBy=` and `Alias=` is looked
-/// for; those that only the file before this one named go with it. A unit without `[Install]` section, one that is transient and one that only names
+/// Enabled is what outlasts a boot. Each link that `[Install]` names with `WantedBy=`, `RequiredBy=`, `UpheldBy=` (which
+/// systemd knows from 254 on) and `Alias=` is looked for; those that only the file before this one named go with it, and so do
+/// those of the instances of a template. A unit without `[Install]` section, one that is transient and one that only names
 /// others in `Also=` can't be enabled, and one that is made from `/etc/fstab` can't be disabled: the error says what
 /// to do. What somebody else masked waits for them, unless the recipe says `masked = false`; what we masked is unmasked
 /// where the recipe says instead that it starts, or brings its file.
+///
+/// Two units that exclude each other by `Conflicts=` can't both be active, and by two names one unit can't be asked for
+/// otherwise: that is an error, since each run would undo the one before. A drop-in stands before the unit that runs with it.
 ///
 /// A template (`name@.service`) can bring its file; its instances are units of their own. Absent: what we started is
 /// stopped, what we enabled is disabled, our file removed; where one was there before us it is put back, and what ran
@@ -146,7 +151,7 @@ impl Resource for Unit {
 
 /// Reads the state of all units of the job in one go.
 fn units(own: &[&str], ask: &Ask<'_>, sys: &dyn System) -> Result<Arc<Units>> {
-    let names: Vec<&str> = own.iter().copied().chain(ask.peers.iter().map(String::as_str)).collect();
+    let names: Vec<&str> = own.iter().copied().chain(ask.peers.iter().map(|peer| peer.name.as_str())).collect();
     sys.facts().get("systemctl", || systemctl::show(sys, names))
 }
 
@@ -227,6 +232,7 @@ impl Unit {
             Err(waiting) => return Ok(Err(waiting)),
         };
         let found = units.get(&name.0).map(AsRef::as_ref);
+        self.has_no_rival(name, units, bytes, ask)?;
         let file = match bytes {
             Some(bytes) => file::changes(name, bytes, ask, sys)?,
             None => Vec::new(),

@@ -92,9 +92,9 @@ pub fn drop_ins(sys: &dyn System, names: &[String]) -> io::Result<Vec<PathBuf>> 
 
 fn confs(sys: &dyn System, names: &[String], directories: &[&str]) -> io::Result<Vec<PathBuf>> {
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for owner in names.iter().flat_map(|name| owners_of(name)) {
+    for of_name in names.iter().flat_map(|name| drop_in_directories(name)) {
         for directory in directories {
-            let directory = Path::new(directory).join(format!("{owner}.d"));
+            let directory = Path::new(directory).join(&of_name);
             for file in listed(sys, &directory)? {
                 if Path::new(&file).extension().is_some_and(|is| is == "conf") {
                     found.entry(file.clone()).or_insert_with(|| directory.join(file));
@@ -115,6 +115,11 @@ fn first(sys: &dyn System, names: &[String], directories: &[&str]) -> io::Result
         }
     }
     Ok(None)
+}
+
+/// Returns the names of the directories of a unit's drop-ins.
+pub fn drop_in_directories(name: &str) -> impl Iterator<Item = String> {
+    owners_of(name).into_iter().map(|owner| format!("{owner}.d"))
 }
 
 fn names_of(name: &str) -> Vec<String> {
@@ -161,6 +166,12 @@ pub fn can_be_enabled(file: &str) -> bool {
     ["WantedBy", "RequiredBy", "UpheldBy", "Alias"].iter().any(|key| !install_words(file, key).is_empty())
 }
 
+/// Returns whether `UpheldBy=` is all that says so, which systemd knows from 254 on.
+pub fn is_only_upheld(file: &str) -> bool {
+    ["WantedBy", "RequiredBy", "Alias"].iter().all(|key| install_words(file, key).is_empty())
+        && !install_words(file, "UpheldBy").is_empty()
+}
+
 /// Returns the units that enabling this one enables as well.
 pub fn enabled_along(file: &str) -> Vec<&str> {
     install_words(file, "Also")
@@ -169,6 +180,11 @@ pub fn enabled_along(file: &str) -> Vec<&str> {
 /// Returns the other names that enabling this unit gives it.
 pub fn aliases(file: &str) -> Vec<&str> {
     install_words(file, "Alias")
+}
+
+/// Returns the units that can't run beside this one; those whose names systemd has yet to complete as they are written.
+pub fn conflicts(file: &str) -> Vec<&str> {
+    settings(file, "Unit", "Conflicts").into_iter().flat_map(str::split_whitespace).collect()
 }
 
 /// Returns whether a unit file's service is done once its command ends.
@@ -194,6 +210,8 @@ mod tests {
     fn an_install_section_says_whether_a_unit_can_be_enabled() {
         assert!(can_be_enabled("[Unit]\n\n[Install]\nWantedBy = multi-user.target\n"));
         assert!(can_be_enabled("[Install]\nAlias=b.service c.service\n"));
+        assert!(can_be_enabled("[Install]\nUpheldBy=a\n") && is_only_upheld("[Install]\nUpheldBy=a\n"));
+        assert!(!is_only_upheld("[Install]\nUpheldBy=a\nWantedBy=b\n") && !is_only_upheld("[Install]\n"));
         for bad in ["[Unit]\n", "[Install]\n", "[Install]\nAlso=a.socket\n", "[Install]\nWantedBy=a\nWantedBy=\n"] {
             assert!(!can_be_enabled(bad), "{bad}");
         }

@@ -2,8 +2,8 @@
 use crate::error::{Attempt as _, Error, Result};
 use crate::system::System;
 use crate::system::fingerprint::listed;
-use crate::system::systemctl::Unit;
-use crate::system::unit_file::{can_be_enabled, enabled_along};
+use crate::system::systemctl::{Unit, knows_upheld_by};
+use crate::system::unit_file::{can_be_enabled, enabled_along, is_only_upheld};
 use std::path::Path;
 
 /// Where scripts of System V are.
@@ -84,6 +84,15 @@ pub(super) fn no_install(file: &str) -> String {
         [] => "it has no `[Install]` section that says for what it is wanted".to_owned(),
         ref along => format!("its `[Install]` section only names `{}`: enable that", along.join("`, `")),
     }
+}
+
+/// Returns why a unit with this file can't be enabled by the systemd of this machine, if it can't.
+pub(super) fn hindrance(file: &str, sys: &dyn System) -> Result<Option<String>> {
+    if !can_be_enabled(file) {
+        return Ok(Some(no_install(file)));
+    }
+    let unknown = is_only_upheld(file) && !knows_upheld_by(sys)?;
+    Ok(unknown.then(|| "its `[Install]` section has `UpheldBy=` alone, which systemd knows from 254 on".to_owned()))
 }
 
 /// It names other units in `Also=`, or something of another name leads to it.

@@ -6,10 +6,13 @@ use super::{Unit, name_in_systemd};
 use crate::error::{Attempt as _, Result};
 use crate::field::{Field as _, UnitName};
 use crate::resource::Ask;
-use crate::system::unit_file::{UNIT_DIRECTORY, install_words};
+use crate::system::unit_file::{UNIT_DIRECTORY, can_be_enabled, install_words};
 use crate::system::{FileKind, System, systemctl};
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// The key that not every systemd knows, and the end of the directory of its links.
+const UPHELD_BY: (&str, &str) = ("UpheldBy", "upholds");
 
 /// Where a distribution has links of its own, which do as well.
 const VENDOR: [&str; 3] = ["/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
@@ -31,7 +34,10 @@ pub(super) fn lacking(look: &Look<'_, '_>, unit: &systemctl::Unit, sys: &dyn Sys
         (None, None) => None,
     };
     let mut lacking = Vec::new();
-    for link in text.and_then(|text| links(look.name, &text)).unwrap_or_default() {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let upholds = install_words(&text, UPHELD_BY.0).is_empty() || systemctl::knows_upheld_by(sys)?;
+    let named = links(look.name, &text).unwrap_or_default();
+    for link in named.into_iter().filter(|link| upholds || !is_upholding(link)) {
         // What another unit has as its name is not taken from it; systemctl says so where that was never enabled.
         let vendor = VENDOR.iter().filter(|_| link.contains('/'));
         let places = [UNIT_DIRECTORY].iter().chain(vendor).map(|directory| Path::new(directory).join(&link));
@@ -47,33 +53,45 @@ pub(super) fn lacking(look: &Look<'_, '_>, unit: &systemctl::Unit, sys: &dyn Sys
 }
 
 impl Unit {
-    /// Returns the links that only the file names which is about to be written anew, of a unit that we enabled. They go before
-    /// that, since nothing tells of them afterwards.
+    /// Returns the links that only the file names which is about to be written anew, of a unit that we enabled, and of instances
+    /// that are to be enabled. They go before that, since nothing tells of them afterwards.
     pub(super) fn outdated(&self, look: &Look<'_, '_>, ask: &Ask<'_>, sys: &dyn System) -> Result<Vec<String>> {
-        // Whatever was last said of it: that it is disabled may be what a killed run was about to see to.
-        let is_switched = ask.claim(&look.name.0).is_some_and(|claim| claim.last.contains_key("enabled"));
-        let (true, Some(bytes)) = (look.writes && is_switched, look.bytes) else {
-            return Ok(Vec::new());
-        };
-        let Some(old) = read(&path_of(look.name), sys)?.and_then(|text| links(look.name, &text)) else {
-            return Ok(Vec::new());
-        };
-        let Some(new) = links(look.name, &String::from_utf8_lossy(bytes)) else { return Ok(Vec::new()) };
-        // `enabled = false` takes all of them away; without `enabled` they stay as long as they are what the file says.
-        if self.enabled == Some(false) || (self.enabled.is_none() && !new.is_empty()) {
-            return Ok(Vec::new());
-        }
+        let (true, Some(bytes)) = (look.writes, look.bytes) else { return Ok(Vec::new()) };
+        let own = path_of(look.name);
+        let Some(old) = read(&own, sys)? else { return Ok(Vec::new()) };
+        let new = String::from_utf8_lossy(bytes);
         let mut outdated = Vec::new();
-        for link in old.difference(&new) {
-            let path = Path::new(UNIT_DIRECTORY).join(link);
-            let attempt = || format!("reading `{}`", path.display());
-            if sys.lstat(&path).attempt(attempt)?.is_some_and(|is| is.kind == FileKind::Link)
-                && sys.read_link(&path).attempt(attempt)?.file_name() == path_of(look.name).file_name()
-            {
-                outdated.push(link.clone());
+        for name in self.enabled_with(look.name, &new, ask) {
+            let (Some(old), Some(new)) = (links(&name, &old), links(&name, &new)) else { continue };
+            for link in old.difference(&new) {
+                let path = Path::new(UNIT_DIRECTORY).join(link);
+                let attempt = || format!("reading `{}`", path.display());
+                if sys.lstat(&path).attempt(attempt)?.is_some_and(|is| is.kind == FileKind::Link)
+                    && sys.read_link(&path).attempt(attempt)?.file_name() == own.file_name()
+                {
+                    outdated.push(link.clone());
+                }
             }
         }
         Ok(outdated)
+    }
+
+    /// Returns the units that we enabled by this unit's file, as far as they are to have the links that it names and no others.
+    fn enabled_with(&self, name: &UnitName, new: &str, ask: &Ask<'_>) -> Vec<UnitName> {
+        // Whatever was last said of it: that it is disabled may be what a killed run was about to see to.
+        let is_switched = |name: &str| ask.claim(name).is_some_and(|claim| claim.last.contains_key("enabled"));
+        if name.is_template() {
+            let instances =
+                ask.peers.iter().filter(|peer| peer.asks("enabled") == Some(true) && is_switched(&peer.name));
+            let instances = instances.map(|peer| UnitName(peer.name.clone()));
+            return instances.filter(|instance| instance.template().as_deref() == Some(name.0.as_str())).collect();
+        }
+        // `enabled = false` takes all of them away; without `enabled` they stay as long as they are what the file says.
+        let goes = match self.enabled {
+            Some(enabled) => enabled,
+            None => !can_be_enabled(new),
+        };
+        if goes && is_switched(&name.0) { vec![name.clone()] } else { Vec::new() }
     }
 }
 
@@ -91,11 +109,11 @@ fn read(path: &Path, sys: &dyn System) -> Result<Option<String>> {
 }
 
 /// Returns the links that `systemctl enable` makes for a unit with this file, below the directory of unit files; `None` where
-/// only systemd can tell. Not those of `UpheldBy=`, which not every systemd knows.
+/// only systemd can tell.
 fn links(name: &UnitName, file: &str) -> Option<BTreeSet<String>> {
     let file = &file.replace("\\\n", " ");
     let mut links = BTreeSet::new();
-    for (key, directory) in [("WantedBy", "wants"), ("RequiredBy", "requires")] {
+    for (key, directory) in [("WantedBy", "wants"), ("RequiredBy", "requires"), UPHELD_BY] {
         for word in install_words(file, key) {
             links.insert(format!("{}.{directory}/{name}", expanded(word, name)?));
         }
@@ -108,6 +126,10 @@ fn links(name: &UnitName, file: &str) -> Option<BTreeSet<String>> {
         links.remove(&name.0);
     }
     Some(links)
+}
+
+fn is_upholding(link: &str) -> bool {
+    Path::new(link).parent().and_then(Path::extension).is_some_and(|is| is == UPHELD_BY.1)
 }
 
 /// Returns the unit that a word of an `[Install]` section names, see "Specifiers" in systemd.unit(5); `None` where it has one
@@ -148,7 +170,7 @@ mod tests {
             ("a.service", "WantedBy=x.target \\\n  y.target", "x.target.wants/a.service y.target.wants/a.service"),
             ("a-b@c.service", "WantedBy=%p-%i.target\nAlias=d@.service", "a-b-c.target.wants/a-b@c.service"),
             ("a@b.service", "WantedBy=%N.target %n", "a@b.service.wants/a@b.service a@b.target.wants/a@b.service"),
-            ("a.service", "UpheldBy=x.target", ""),
+            ("a.service", "UpheldBy=x.target", "x.target.upholds/a.service"),
         ];
         for (name, install, expected) in cases {
             assert_eq!(links_of(name, install).as_deref(), Some(expected), "{install}");

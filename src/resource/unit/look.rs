@@ -8,7 +8,7 @@ use crate::error::{Attempt as _, Result};
 use crate::field::UnitName;
 use crate::id::Id;
 use crate::resource::{Ask, Change};
-use crate::system::unit_file::{can_be_enabled, is_behind_mask};
+use crate::system::unit_file::is_behind_mask;
 use crate::system::{System, systemctl};
 
 /// One unit, as it is looked at.
@@ -97,12 +97,20 @@ impl Unit {
         }
         let outdated = self.outdated(look, ask, sys)?;
         if !outdated.is_empty() {
-            let to = if self.enabled.is_some() { "enabled" } else { "disabled" };
-            asked.unlinks.push((look.change("enabled", format!("with {}", outdated.join(", ")), to), outdated));
+            let (field, to) = match self.enabled {
+                _ if look.name.is_template() => ("instances", "without"),
+                Some(_) => ("enabled", "enabled"),
+                None => ("enabled", "disabled"),
+            };
+            asked.unlinks.push((look.change(field, format!("with {}", outdated.join(", ")), to), outdated));
         }
         let Some(enabled) = self.enabled else { return Ok(()) };
-        let is = match (look.bytes.map(String::from_utf8_lossy), look.found) {
-            (Some(text), _) if look.writes && !can_be_enabled(&text) => AtBoot::Never(boot::no_install(&text)),
+        // To be disabled it needs no `[Install]` section.
+        let new =
+            look.bytes.filter(|_| enabled && (look.writes || state == Some("static"))).map(String::from_utf8_lossy);
+        let hindrance = new.map(|text| boot::hindrance(&text, sys)).transpose()?.flatten();
+        let is = match (hindrance, look.found) {
+            (Some(why), _) => AtBoot::Never(why),
             (_, Some(unit)) => match boot::at_boot(unit, sys)? {
                 // What it is now says nothing of what it will be.
                 AtBoot::Never(_) | AtBoot::Always(_) if look.writes || look.after.is_some() => AtBoot::Stays,
@@ -198,17 +206,18 @@ impl Unit {
             return Ok(None);
         }
         let inputs = stale::inputs(sys, &name, unit, &self.watch)?;
-        let (input, after) = if look.writes {
-            (Some(stale::Input { path: file::path_of(look.name), watched: false }), None)
+        let (stale, after) = if look.writes {
+            let file = stale::Input { path: file::path_of(look.name), watched: false };
+            (Some(stale::Stale::other(file)), None)
         } else if let Some((input, id)) = coming(look.name, &inputs, ask) {
-            (Some(input), Some(id))
+            (Some(stale::Stale::other(input)), Some(id))
         } else {
             (stale::changed(sys, &name, unit, &inputs)?, None)
         };
-        let Some(input) = input else { return Ok(None) };
+        let Some(stale) = stale else { return Ok(None) };
         let (field, way) =
-            if self.reload && input.watched { ("reloaded", Way::Reload) } else { ("restarted", Way::Restart) };
-        let change = look.change(field, format!("older than {}", input.path.display()), field);
+            if self.reload && stale.input.watched { ("reloaded", Way::Reload) } else { ("restarted", Way::Restart) };
+        let change = look.change(field, stale.shown(), field);
         let after = after.or_else(|| look.after.clone());
         Ok(Some((change.after(after), way)))
     }

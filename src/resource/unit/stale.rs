@@ -28,6 +28,28 @@ pub(super) struct Input {
     pub(super) watched: bool,
 }
 
+/// What a unit runs with that is not what there is now.
+#[derive(Debug)]
+pub(super) struct Stale {
+    /// Which input.
+    pub(super) input: Input,
+    /// It is there no more.
+    pub(super) is_gone: bool,
+}
+
+impl Stale {
+    /// Returns one that is, or will be, other than it was.
+    pub(super) fn other(input: Input) -> Self {
+        Self { input, is_gone: false }
+    }
+
+    /// Returns how the unit runs, for people.
+    pub(super) fn shown(&self) -> String {
+        let path = self.input.path.display();
+        if self.is_gone { format!("started with {path}, which is gone") } else { format!("older than {path}") }
+    }
+}
+
 /// What a unit was last started with: the digests of its inputs, empty where nothing was there.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stamp {
@@ -67,10 +89,11 @@ pub(super) fn inputs(sys: &dyn System, name: &str, unit: &Unit, watch: &[AbsPath
 }
 
 /// Returns the first input that is newer than the running unit; those that need a restart before those that are watched.
-pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input]) -> Result<Option<Input>> {
+pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input]) -> Result<Option<Stale>> {
     let stamp = read(sys, name)?.filter(|stamp| !stamp.invocation.is_empty() && stamp.invocation == unit.invocation);
     for input in inputs {
         let now = look(sys, &input.path)?;
+        let is_gone = now.is_none();
         let then = stamp.as_ref().map(|stamp| {
             let digests = if input.watched { &stamp.watched } else { &stamp.own };
             digests.get(&input.path)
@@ -85,17 +108,17 @@ pub(super) fn changed(sys: &dyn System, name: &str, unit: &Unit, inputs: &[Input
             _ => false,
         };
         if is_newer {
-            return Ok(Some(input.clone()));
+            return Ok(Some(Stale { input: input.clone(), is_gone }));
         }
     }
     let Some(stamp) = stamp else {
         // Who knows what it was started with: not with what systemd would read now.
-        return Ok(inputs.first().filter(|_| unit.needs_reload).cloned());
+        return Ok(inputs.first().filter(|_| unit.needs_reload).cloned().map(Stale::other));
     };
     for (path, digest) in stamp.own {
         let known = inputs.iter().any(|input| input.path == path);
         if !known && !digest.is_empty() && look(sys, &path)?.is_none() {
-            return Ok(Some(Input { path, watched: false }));
+            return Ok(Some(Stale { input: Input { path, watched: false }, is_gone: true }));
         }
     }
     Ok(None)

@@ -8,8 +8,13 @@ use std::time::{Duration, SystemTime};
 
 const STATE: &str = "/run/fake-systemd";
 const SYSTEM: &str = "/etc/systemd/system";
+/// Its version, where it is not that of Debian 12.
+const VERSION: &str = "/run/fake-systemd.version";
 
 pub fn systemctl(machine: &FakeMachine, command: &Command) -> Output {
+    if command.argv[1] == "--version" {
+        return answer(0, &format!("systemd {0} ({0}-1)\n", version(machine)));
+    }
     let words = || command.argv[1..].iter().filter(|word| !word.starts_with('-')).map(String::as_str);
     let Some(verb) = words().next() else { return refuse(1, "") };
     let names: Vec<&str> = words().skip(1).filter(|name| !name.contains(',')).collect();
@@ -172,6 +177,9 @@ impl Unit<'_> {
                 links.extend(match key {
                     "WantedBy" => Some(format!("{SYSTEM}/{word}.wants/{}", self.name)),
                     "RequiredBy" => Some(format!("{SYSTEM}/{word}.requires/{}", self.name)),
+                    "UpheldBy" if version(self.machine) >= 254 => {
+                        Some(format!("{SYSTEM}/{word}.upholds/{}", self.name))
+                    }
                     "Alias" => Some(format!("{SYSTEM}/{word}")),
                     _ => None,
                 });
@@ -184,7 +192,9 @@ impl Unit<'_> {
     fn linked(&self) -> Vec<PathBuf> {
         let disk = self.machine.disk();
         let is_of = |path: &PathBuf| match path.extension().and_then(|kind| kind.to_str()) {
-            Some("wants" | "requires") => Some(path.join(self.name)).filter(|link| disk.node(link).is_some()),
+            Some("wants" | "requires" | "upholds") => {
+                Some(path.join(self.name)).filter(|link| disk.node(link).is_some())
+            }
             _ if path.file_name().is_some_and(|name| name == self.name) => None,
             _ => disk
                 .node(path)
@@ -199,7 +209,7 @@ impl Unit<'_> {
             _ if self.is_masked() => "masked",
             None => "",
             Some(_) if !self.linked().is_empty() => "enabled",
-            Some(_) if self.text().contains("[Install]") => "disabled",
+            Some(_) if !self.links().is_empty() => "disabled",
             Some(_) => "static",
         }
     }
@@ -228,7 +238,8 @@ impl Unit<'_> {
             "{environment}Type={kind}\nRemainAfterExit={remain}\nResult={result}\nNRestarts={restarts}\nExecMainStartTimestamp={at}\n\
              ExecMainStatus={status}\nId={name}\nNames={name}\nLoadState={load}\nActiveState={state}\nSubState=\nFragmentPath={file}\n\
              DropInPaths={drop_ins}\nUnitFileState={file_state}\nInactiveExitTimestamp={at}\nNeedDaemonReload={stale}\nLoadError=\n\
-             InvocationID={invocation}\nCanReload={reloads}\nConditionResult=yes\nTriggers=\nSourcePath=\n",
+             InvocationID={invocation}\nCanReload={reloads}\nConditionResult=yes\nTriggers=\nSourcePath=\nConflicts={conflicts}\n",
+            conflicts = self.setting("Conflicts").unwrap_or_default(),
             reloads = yes(self.setting("ExecReload").is_some()),
             kind = self.setting("Type").unwrap_or_else(|| "simple".to_owned()),
             remain = self.setting("RemainAfterExit").unwrap_or_else(|| "no".to_owned()),
@@ -356,6 +367,10 @@ fn reload_all(machine: &FakeMachine) -> Output {
         }
     }
     answer(0, "")
+}
+
+fn version(machine: &FakeMachine) -> u32 {
+    machine.text(VERSION).trim().parse().unwrap_or(252)
 }
 
 fn clock(machine: &FakeMachine) -> u64 {
