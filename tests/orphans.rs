@@ -166,6 +166,37 @@ fn destroy_leaves_what_another_recipe_has() {
 }
 
 #[test]
+fn destroy_leaves_what_another_recipe_has_by_another_way() {
+    let place = Place::new("");
+    fs::create_dir_all(place.root().join("usr/bin")).unwrap();
+    std::os::unix::fs::symlink("usr/bin", place.root().join("bin")).unwrap();
+    let recipe = |name: &str, text: &str| {
+        let text = format!("name = \"{name}\"\n{text}").replace("ROOT", &place.root().display().to_string());
+        fs::write(place.root().join(format!("{name}.toml")), text).unwrap();
+    };
+    let (file, lists) = (
+        "[[file]]\npath = \"ROOT/AT/x\"\ncontent = \"x\\n\"\n",
+        "[[directory]]\npath = [\"ROOT/AT/d\", \"ROOT/AT/OF\"]\n",
+    );
+    recipe("web", &[file, lists].concat().replace("AT", "usr/bin").replace("OF", "web"));
+    recipe("other", &[file, lists].concat().replace("AT", "bin").replace("OF", "other"));
+    converge(&place, &["apply", "web.toml"]);
+    converge(&place, &["apply", "other.toml"]);
+    let destroyed = converge(&place, &["destroy", "web.toml", "--yes"]);
+    for name in
+        ["file:ROOT/usr/bin/x  kept: recipe `other` has it as host/file:ROOT/bin/x", "directory:ROOT/usr/bin/d  kept: "]
+    {
+        assert!(destroyed.stdout.contains(name), "{name}: {destroyed:?}");
+    }
+    let there = ["x", "d", "web", "other"].map(|name| is_there(&place, &format!("usr/bin/{name}")));
+    assert_eq!(there, [true, true, false, true], "{destroyed:?}");
+    // Whose it is goes last.
+    converge(&place, &["destroy", "other.toml", "--yes"]);
+    converge(&place, &["destroy", "web.toml", "--yes"]);
+    assert_eq!(fs::read_dir(place.root().join("usr/bin")).unwrap().count(), 0);
+}
+
+#[test]
 fn what_somebody_changed_or_took_away_meanwhile_is_not_taken() {
     let place = made(ALL);
     fs::write(place.root().join("srv/a"), "mine\n").unwrap();

@@ -3,6 +3,7 @@ mod apply;
 mod heir;
 mod only;
 mod overheard;
+mod shared;
 mod visit;
 
 pub use only::matches;
@@ -122,17 +123,23 @@ pub fn converge(items: &[Item], scope: Scope<'_>, course: &mut Course) -> Result
         if !is_asked(item, &ids, scope) {
             continue;
         }
-        let mut visit = Visit {
-            item,
-            ids,
-            peers: &peers[item.job.kind.as_str()],
-            scope,
-            course,
-            tally: &mut tally,
-            fresh: BTreeMap::new(),
-            kept: BTreeSet::new(),
-        };
-        visit.run()?;
+        for part in shared::parts(item, ids, scope)? {
+            let mut visit = Visit {
+                item: part.item.as_ref().unwrap_or(item),
+                ids: part.ids,
+                peers: &peers[item.job.kind.as_str()],
+                scope,
+                course: &mut *course,
+                tally: &mut tally,
+                fresh: BTreeMap::new(),
+                kept: BTreeSet::new(),
+            };
+            match part.held {
+                Ok(None) => visit.run()?,
+                Ok(Some((recipe, other))) => visit.leave_to_recipe(recipe, other)?,
+                Err(error) => visit.fail(error)?,
+            }
+        }
     }
     for (after, ids) in std::mem::take(&mut course.behind) {
         scope.sink.emit(Event::Behind { after, ids })?;

@@ -4,7 +4,7 @@ use super::entry::{Entry, Intent};
 use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
-use crate::resource::{Ack, CLONE, Claim, Fields, Known};
+use crate::resource::{Ack, CLONE, Claim, Fields, Known, Thing, occupied};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -273,10 +273,15 @@ impl State {
         let here = |id: &Id| id.machine == machine;
         let claims = self.claims(recipe).filter(|(id, _)| here(id));
         let acks = self.acks.iter().filter(|(id, _)| here(id));
+        let others = self.recipes.iter().filter(|(name, _)| *name != recipe).map(|(name, book)| {
+            let held = book.claims.iter().filter(|(id, claim)| here(id) && is_held(claim));
+            (name.clone(), held.flat_map(|(id, claim)| has(id, claim)).collect())
+        });
         let mine = self.claims(recipe).map(|(id, _)| id).filter(|id| here(id));
         Known {
             shared: mine.filter(|id| !self.others(recipe, id).is_empty()).cloned().collect(),
             claims: claims.map(|(id, claim)| (id.clone(), Claim { asked: None, ..claim.clone() })).collect(),
+            others: others.filter(|(_, has): &(String, Vec<_>)| !has.is_empty()).collect(),
             acks: acks.map(|(id, ack)| (id.clone(), ack.clone())).collect(),
             ..Known::default()
         }
@@ -307,14 +312,24 @@ impl State {
     /// Returns the recipes other than `recipe` that hold an id: as long as there is one, it stays. One that was destroyed
     /// holds nothing.
     pub fn others(&self, recipe: &str, id: &Id) -> BTreeSet<&str> {
-        let holds =
-            |book: &Book| book.claims.get(id).is_some_and(|claim| !claim.left && (claim.made || is_present(claim)));
+        let holds = |book: &Book| book.claims.get(id).is_some_and(is_held);
         self.recipes
             .iter()
             .filter(|(name, book)| *name != recipe && holds(book))
             .map(|(name, _)| name.as_str())
             .collect()
     }
+}
+
+/// Returns whether a recipe asks for it; one that was destroyed asks for nothing.
+fn is_held(claim: &Claim) -> bool {
+    !claim.left && (claim.made || is_present(claim))
+}
+
+/// Returns what of its machine a thing is, as far as the ledger knows what was asked.
+fn has(id: &Id, claim: &Claim) -> impl Iterator<Item = (Id, Thing)> {
+    let fields = claim.asked.clone().map_or(serde_json::Value::Null, serde_json::Value::Object);
+    occupied(id, &fields).into_iter().map(|thing| (id.clone(), thing))
 }
 
 fn is_present(claim: &Claim) -> bool {

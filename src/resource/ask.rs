@@ -101,6 +101,9 @@ pub struct Known {
     /// What of that another recipe has as well.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub shared: BTreeSet<Id>,
+    /// In a destroy: what other recipes have on this machine, and by which ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, Vec<(Id, Thing)>>,
     /// Keys the digests of what is secret or large.
     pub key: String,
     /// After a plan was shown: what of this machine it takes away. What a person named to go goes only then.

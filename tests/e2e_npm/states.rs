@@ -68,7 +68,7 @@ fn another_prefix() {
 fn refusals() {
     let cases = [
         (json!({ "name": "none" }), "E404", "see that the name is right, and that the registry has it"),
-        (json!({ "name": "cli", "version": "^9" }), "ETARGET", "which versions there are"),
+        (json!({ "name": "cli", "version": "^9" }), "ETARGET", "which versions and tags there are"),
         (
             json!({ "name": "cli", "registry": "http://127.0.0.1:1" }),
             "ECONNREFUSED",
