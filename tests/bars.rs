@@ -153,14 +153,14 @@ fn somebody_is_asked_when_the_bars_are_gone() {
     pty.until(|screen| screen.contents().trim_end().ends_with("apply these changes? [y/N]"));
     assert!(!pty.screen().contents().contains("total"), "{}", pty.screen().contents());
     pty.types("n\r");
-    assert_eq!(pty.end().0, 0);
+    assert_eq!(pty.end().0, 4);
     assert_clean(&pty, "applied: 0 changed");
     assert!(pty.screen().contents().contains("apply these changes? [y/N] n\nwarning: nothing was changed\n"));
 }
 
 #[test]
 fn ctrl_c_and_ctrl_d_are_answers_too() {
-    for (key, code, last) in [("\u{3}", 130, "interrupted: 0 changed"), ("\u{4}", 0, "applied: 0 changed")] {
+    for (key, code, last) in [("\u{3}", 130, "interrupted: 0 changed"), ("\u{4}", 4, "applied: 0 changed")] {
         let place = place(2, STEP);
         let mut pty = on(&place.command(&["apply", "web.toml"]), 80, 24);
         pty.until(|screen| screen.contents().trim_end().ends_with("apply these changes? [y/N]"));

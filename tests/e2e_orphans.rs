@@ -131,6 +131,30 @@ fn a_unit_is_restarted_in_the_run_that_prunes_its_drop_in(lab: &Lab) {
     assert_eq!(run(lab, &["apply", "--yes", "--prune"]).code, 0);
 }
 
+/// Asks whether to destroy container 301, and has somebody put another one in its place before the answer.
+const ASKED: &str = r"
+mkfifo /tmp/answers
+script -qefc 'provision destroy /srv/pair.toml --var ids=[301] --data 301' /tmp/said </tmp/answers >/dev/null &
+exec 3>/tmp/answers
+for _ in $(seq 300); do grep -qs 'take all of this away' /tmp/said && break; sleep 0.1; done
+lxc-stop -k -n 301
+sed -i -E 's/([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}/02:00:00:00:00:99/' /var/lib/lxc/301/config
+touch /var/lib/lxc/301/rootfs/root/theirs
+echo y >&3
+exec 3>&-
+wait
+cat /tmp/said
+";
+
+fn a_container_that_somebody_puts_in_the_place_of_one_while_the_question_stands_stays(lab: &Lab) {
+    lab.write("/srv/pair.toml", RECIPE);
+    lab.write("/srv/inside.toml", KEPT);
+    assert_eq!(run(lab, &["apply", "--yes", "--var", "ids=[301]"]).code, 0);
+    let said = lab.sh(ASKED);
+    assert!(said.contains("ct301 with all that is in it") && said.contains("kept: it was not made here"), "{said}");
+    lab.sh("test -e /var/lib/lxc/301/rootfs/root/theirs");
+}
+
 #[test]
 fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_own_word_alone() {
     let lab = Lab::up(&["lxc", "uidmap", "zstd"]);
@@ -194,4 +218,6 @@ fn what_a_recipe_no_longer_has_goes_from_its_containers_and_a_container_by_its_o
     lab.sh("test ! -e /var/lib/lxc/301; test ! -e /srv/shared");
     let empty = run(&lab, &["apply", "--prune", "--yes"]);
     assert!(empty.stdout.contains("applied: 0 changed"), "{}", empty.stdout);
+
+    a_container_that_somebody_puts_in_the_place_of_one_while_the_question_stands_stays(&lab);
 }

@@ -190,6 +190,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
             Event::Remark { id, remark } => match self.phase {
                 Phase::Planning => self.plan.take(envelope),
                 Phase::Changing if self.style.verbose => self.line(envelope, Hue::Faint, "note", id, &remark.text),
+                Phase::Changing if self.plan.has_not_foreseen(id, &remark.text) => self.later.take(envelope),
                 Phase::Changing => {}
             },
             Event::PlanEnded => {

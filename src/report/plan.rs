@@ -111,6 +111,13 @@ impl Plan {
         self.entries().any(|entry| entry.id == *of && matches!(entry.says, Says::Waits { .. }))
     }
 
+    /// Returns whether it says that something differs, and says nothing of this remark on it.
+    pub(super) fn has_not_foreseen(&self, of: &Id, remark: &str) -> bool {
+        let of_it = || self.entries().filter(|entry| entry.id == *of).map(|entry| &entry.says);
+        of_it().any(|says| matches!(says, Says::Differs { .. }))
+            && !of_it().any(|says| matches!(says, Says::Kept { text } if text == remark))
+    }
+
     /// Returns the plan without what was not there yet, to be read below a checklist; but with what failed last.
     #[must_use]
     pub(super) fn without_new(mut self, failed: &BTreeSet<Id>) -> Self {
