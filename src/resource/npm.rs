@@ -14,6 +14,7 @@ use crate::error::{Attempt as _, Result};
 use crate::field::{AbsPath, GitUrl, Names, NpmName, NpmVersion, Text};
 use crate::system::System;
 use crate::system::npm::{self, Settings};
+use former::former_prefixes;
 use found::{Found, Link};
 use install::{Stamp, Work};
 use serde::Deserialize;
@@ -95,7 +96,7 @@ impl Npm {
                 plan.waiting.push(waiting);
                 continue;
             }
-            for former in self.former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)? {
+            for former in former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)? {
                 let [from, to] = [&former, &prefix].map(|prefix| Some(prefix.display().to_string()));
                 changes.push(Change::field(&name.0, "prefix", from, to));
                 work.leave.push((name, former));
@@ -182,7 +183,7 @@ impl Npm {
             let stamp = Stamp::read(sys, &name.0)?;
             let found = Found::at(&prefix, name, &stamp, sys)?;
             let strangers = found.strangers_program(&prefix, name, sys)?;
-            let former = self.former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)?;
+            let former = former_prefixes(name, &stamp, &prefix, ask, sys, &mut plan)?;
             for former in former {
                 changes.push(Change::field(&name.0, "prefix", Some(former.display().to_string()), None));
                 leave.push((name, former));

@@ -1,7 +1,7 @@
 //! What we put into a prefix that the recipe has no more: it goes once the package is in the new one.
 use super::install::{Stamp, there};
 use super::session::Session;
-use super::{Found, Npm, modules};
+use super::{Found, modules};
 use crate::error::{Attempt as _, Result};
 use crate::field::NpmName;
 use crate::resource::ground::foreign_above;
@@ -9,48 +9,45 @@ use crate::resource::{Ask, Plan, Remark};
 use crate::system::System;
 use std::path::{Path, PathBuf};
 
-impl Npm {
-    /// Returns the former prefixes from which a package of ours goes. Another recipe may have it there still, and then it stays.
-    pub(super) fn former_prefixes(
-        &self,
-        name: &NpmName,
-        stamp: &Stamp,
-        prefix: &Path,
-        ask: &Ask<'_>,
-        sys: &dyn System,
-        plan: &mut Plan<'_>,
-    ) -> Result<Vec<PathBuf>> {
-        let mut going = Vec::new();
-        if !ask.ours(&name.0) || ask.is_shared(&name.0) {
-            return Ok(going);
-        }
-        for former in stamp.prefixes() {
-            if is_same(former, prefix, name, sys)? || !there(former, name, sys)? {
-                continue;
-            }
-            if let Some(why) = stays(former, name, sys)? {
-                let text = format!("its former prefix `{}` still has it: {why}", former.display());
-                plan.remarks.push(Remark { name: name.0.clone(), text });
-            } else {
-                going.push(former.clone());
-            }
-        }
-        Ok(going)
+/// Returns the former prefixes from which a package of ours goes. Another recipe may have it there still, and then it stays.
+pub(super) fn former_prefixes(
+    name: &NpmName,
+    stamp: &Stamp,
+    prefix: &Path,
+    ask: &Ask<'_>,
+    sys: &dyn System,
+    plan: &mut Plan<'_>,
+) -> Result<Vec<PathBuf>> {
+    let mut going = Vec::new();
+    if !ask.ours(&name.0) || ask.is_shared(&name.0) {
+        return Ok(going);
     }
+    for former in stamp.prefixes() {
+        if is_same(former, prefix, name, sys)? || !there(former, name, sys)? {
+            continue;
+        }
+        if let Some(why) = stays(former, name, sys)? {
+            let text = format!("its former prefix `{}` still has it: {why}", former.display());
+            plan.remarks.push(Remark { name: name.0.clone(), text });
+        } else {
+            going.push(former.clone());
+        }
+    }
+    Ok(going)
+}
 
-    /// Takes packages out of their former prefixes, as far as they are in the new one.
-    pub(super) fn leave_former(&self, session: &Session<'_>, leave: &[(&NpmName, PathBuf)]) -> Result<()> {
-        for (name, former) in leave {
-            if !there(&session.prefix, name, session.sys)? {
-                continue;
-            }
-            if !is_same(former, &session.prefix, name, session.sys)? {
-                session.elsewhere(former).uninstall(&[name])?;
-            }
-            Stamp::read(session.sys, &name.0)?.without(former).leave(session.sys, &name.0)?;
+/// Takes packages out of their former prefixes, as far as they are in the new one.
+pub(super) fn leave_former(session: &Session<'_>, leave: &[(&NpmName, PathBuf)]) -> Result<()> {
+    for (name, former) in leave {
+        if !there(&session.prefix, name, session.sys)? {
+            continue;
         }
-        Ok(())
+        if !is_same(former, &session.prefix, name, session.sys)? {
+            session.elsewhere(former).uninstall(&[name])?;
+        }
+        Stamp::read(session.sys, &name.0)?.without(former).leave(session.sys, &name.0)?;
     }
+    Ok(())
 }
 
 /// Returns whether a package in one prefix is that in the other one: a link can lead from one to the other.

@@ -1,5 +1,5 @@
 //! Installing with npm so that a kill at any point is seen by the next check, and no cache stays behind.
-use super::former::is_same;
+use super::former::{is_same, leave_former};
 use super::found::links_into;
 use super::session::{End, Session};
 use super::{Npm, modules};
@@ -139,7 +139,7 @@ impl Npm {
             }
         }
         errors.extend(ran);
-        self.leave_former(session, &work.leave)?;
+        leave_former(session, &work.leave)?;
         errors.into_iter().next().map_or(Ok(()), Err)
     }
 
