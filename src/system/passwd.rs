@@ -174,7 +174,7 @@ fn text(sys: &dyn System, path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "\
+    pub(super) const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/bash
 # comment:x:1:1:::
 +nis

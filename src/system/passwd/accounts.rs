@@ -83,17 +83,9 @@ fn first<'t, T>(all: &'t [T], order: &[usize], compare: impl Fn(&T) -> Ordering)
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::PASSWD;
     use super::*;
 
-    const PASSWD: &str = "\
-root:x:0:0:root:/root:/bin/bash
-# comment:x:1:1:::
-+nis
-broken:x:one:2:::
-short:x:5:5
-lilly:x:1201:1201:Lilly, Lead:/home/lilly:/bin/bash
-twin:x:1201:100::/nonexistent:/usr/sbin/nologin
-";
     const GROUP: &str = "root:x:0:\nsignals:x:1300:lilly,mike\nlilly:x:1201:\nbad:x:y:\n";
 
     #[test]
