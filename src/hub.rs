@@ -7,6 +7,7 @@ mod token;
 
 pub(crate) use called::is_named as is_secret_name;
 pub use discreet::Discreet;
+pub(crate) use token::HIDDEN;
 
 use crate::approval::Changes;
 use crate::engine::Tally;
@@ -15,7 +16,7 @@ use crate::event::{Ended, Envelope, Event, Outcome, Sink, Started, VERSION};
 use crate::id::{Id, Machine};
 use crate::ledger::{Ledger, Writer, rfc3339};
 use crate::report::Reporter;
-use crate::resource::{Claim, Fields, Known};
+use crate::resource::{Claim, Fields, HadByOthers, Known};
 use scrub::Scrub;
 pub(crate) use scrub::steers;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,6 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
-pub(crate) use token::HIDDEN;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -205,6 +205,12 @@ impl Hub {
     pub fn known(&self, machine: Machine, identity: &str) -> Known {
         let run = self.run();
         run.ledger.known(&run.recipe, machine, identity)
+    }
+
+    /// Returns what other recipes have on a machine, and by which ids.
+    pub fn had_by_others(&self, machine: Machine, identity: &str) -> HadByOthers {
+        let run = self.run();
+        run.ledger.state().had_by_others(&run.recipe, machine, identity)
     }
 
     /// Says what the recipe of the run asks for, so that the ledger keeps it of what is ours.

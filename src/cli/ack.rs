@@ -38,10 +38,8 @@ impl Args {
         let identity = |id: &Id| Ok((id.machine, identity(&sys, id.machine)?));
         let identities: BTreeMap<Machine, String> = self.ids.iter().map(identity).collect::<Result<_, Exit>>()?;
         let names: Vec<String> = self.ids.iter().map(Id::to_string).collect();
-        let hub = Hub::writing(
-            write_ledger(global, &format!("ack {}", names.join(" ")), Duration::ZERO)?.0,
-            Box::new(Silent),
-        );
+        let (ledger, _) = write_ledger(global, &format!("ack {}", names.join(" ")), Duration::ZERO)?;
+        let hub = Hub::writing(ledger, Box::new(Silent));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let who = who::runs_this();
         hub.start(Started { command: "ack".to_owned(), version, who: who.clone(), ..Started::default() })?;

@@ -191,14 +191,21 @@ impl Session {
         work: impl FnOnce(&dyn Fn(Pass) -> Result<Passed, Error>) -> Result<T, Exit>,
     ) -> Result<T, Exit> {
         let shown = OnceLock::new();
-        let known = |machine: Machine, identity: Option<&str>| -> Known {
-            let identity = if machine == Machine::Host { &self.identity } else { identity.unwrap_or_default() };
+        let whose = |machine: Machine, of_container: Option<&str>| match machine {
+            Machine::Host => self.identity.clone(),
+            Machine::Container(_) => of_container.unwrap_or_default().to_owned(),
+        };
+        let known = |machine: Machine, of_container: Option<&str>| -> Known {
             let shown_to_go = shown.get().cloned();
-            Known { allowed: self.allowed.clone(), shown_to_go, ..self.hub.known(machine, identity) }
+            let known = self.hub.known(machine, &whose(machine, of_container));
+            Known { allowed: self.allowed.clone(), shown_to_go, ..known }
+        };
+        let others = |machine: Machine, of_container: Option<&str>| {
+            self.hub.had_by_others(machine, &whose(machine, of_container))
         };
         let sink = |lane: Option<&str>| -> Box<dyn Sink> { Box::new(self.hub.lane(lane)) };
         let identify = |machine: Machine, identity: &str| self.hub.identify(machine, identity);
-        let mut fleet = Fleet::new(&self.recipe.stages, &self.sys, &known, &sink, &identify, &self.binary);
+        let mut fleet = Fleet::new(&self.recipe.stages, &self.sys, &known, &others, &sink, &identify, &self.binary);
         fleet.jobs = usize::from(self.reach.jobs);
         fleet.only = &self.reach.only;
         self.identify_containers()?;

@@ -52,7 +52,8 @@ fn of_names(item: &Item, ids: &[Id]) -> Result<Item> {
 }
 
 impl Visit<'_> {
-    /// Leaves it as it is, unless the run has come to its end. What of it is ours stays so: once the other recipe has it no more, a destroy takes it away.
+    /// Leaves it as it is, unless the run has come to its end. What of it is ours stays so: once the other recipe has it no more,
+    /// a destroy takes it away.
     pub(super) fn leave_to_recipe(&mut self, recipe: &str, other: &Id) -> Result<()> {
         if self.course.failed.is_some() || self.course.stopped.is_some() {
             return self.run();

@@ -16,7 +16,7 @@ use crate::event::{Counts, Event, Sink};
 use crate::id::{Id, Machine};
 use crate::item::Item;
 use crate::recipe::{Lane, Stage};
-use crate::resource::Known;
+use crate::resource::{HadByOthers, Known};
 use crate::system::System;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -36,6 +36,8 @@ pub struct Fleet<'a> {
     pub sys: &'a dyn System,
     /// What the ledger and the command line say of a machine with that identity.
     pub known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
+    /// What other recipes have on a machine with that identity.
+    pub others: &'a (dyn Fn(Machine, Option<&str>) -> HadByOthers + Sync),
     /// Where the events of a lane go; `None`: of what is in no lane.
     pub sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
     /// Says who stands under a container's id: what was known of another one is void.
@@ -98,6 +100,7 @@ impl<'a> Fleet<'a> {
         stages: &'a [Stage],
         sys: &'a dyn System,
         known: &'a (dyn Fn(Machine, Option<&str>) -> Known + Sync),
+        others: &'a (dyn Fn(Machine, Option<&str>) -> HadByOthers + Sync),
         sink: &'a (dyn Fn(Option<&str>) -> Box<dyn Sink> + Sync),
         identify: &'a (dyn Fn(Machine, &str) -> Result<()> + Sync),
         binary: &'a push::Binary,
@@ -105,7 +108,7 @@ impl<'a> Fleet<'a> {
         let driver = crate::container::driver(sys);
         let (looked, turn, agents) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (jobs, only, orphans) = (8, &[][..], None);
-        Self { stages, driver, sys, known, sink, identify, binary, jobs, only, orphans, looked, turn, agents }
+        Self { stages, driver, sys, known, others, sink, identify, binary, jobs, only, orphans, looked, turn, agents }
     }
 
     /// Goes through all stages once. A failure ends its lane; after a barrier, that lane's continuation and what stands

@@ -132,8 +132,8 @@ impl Fleet<'_> {
     /// Returns what is known of a machine; with what the recipe has there, where it is about orphans.
     pub(super) fn known_in(&self, pass: Pass, machine: Machine, identity: Option<&str>) -> Known {
         let mut known = (self.known)(machine, identity);
-        if !pass.destroy {
-            known.others.clear();
+        if pass.destroy {
+            known.others = (self.others)(machine, identity);
         }
         if pass.destroy && self.orphans.is_some() {
             let items = self.stages.iter().flat_map(items_of).filter(|item| item.job.machine == machine);

@@ -4,7 +4,7 @@ use super::entry::{Entry, Intent};
 use super::reference::{self, Counters};
 use super::verify::How;
 use crate::id::{Id, Machine};
-use crate::resource::{Ack, CLONE, Claim, Fields, Known, Thing, occupied};
+use crate::resource::{Ack, CLONE, Claim, Fields, HadByOthers, Known, Thing, occupied};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -273,18 +273,25 @@ impl State {
         let here = |id: &Id| id.machine == machine;
         let claims = self.claims(recipe).filter(|(id, _)| here(id));
         let acks = self.acks.iter().filter(|(id, _)| here(id));
-        let others = self.recipes.iter().filter(|(name, _)| *name != recipe).map(|(name, book)| {
-            let held = book.claims.iter().filter(|(id, claim)| here(id) && is_held(claim));
-            (name.clone(), held.flat_map(|(id, claim)| has(id, claim)).collect())
-        });
         let mine = self.claims(recipe).map(|(id, _)| id).filter(|id| here(id));
         Known {
             shared: mine.filter(|id| !self.others(recipe, id).is_empty()).cloned().collect(),
             claims: claims.map(|(id, claim)| (id.clone(), Claim { asked: None, ..claim.clone() })).collect(),
-            others: others.filter(|(_, has): &(String, Vec<_>)| !has.is_empty()).collect(),
             acks: acks.map(|(id, ack)| (id.clone(), ack.clone())).collect(),
             ..Known::default()
         }
+    }
+
+    /// Returns what recipes other than `recipe` have on a machine with that identity, and by which ids.
+    pub fn had_by_others(&self, recipe: &str, machine: Machine, identity: &str) -> HadByOthers {
+        if self.identity(machine) != Some(identity) {
+            return HadByOthers::new();
+        }
+        let others = self.recipes.iter().filter(|(name, _)| *name != recipe).map(|(name, book)| {
+            let held = book.claims.iter().filter(|(id, claim)| id.machine == machine && is_held(claim));
+            (name.clone(), held.flat_map(|(id, claim)| has(id, claim)).collect())
+        });
+        others.filter(|(_, has): &(String, Vec<_>)| !has.is_empty()).collect()
     }
 
     /// Returns what the ledger knows of an id for a recipe.

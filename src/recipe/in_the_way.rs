@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Reports each directory, checkout or file whose path is that of a file, or leads through one.
 pub(super) fn look(loader: &mut Loader<'_>) {
     let mut files: HashMap<(Machine, PathBuf), (usize, Id)> = HashMap::new();
-    for (index, built) in loader.built.iter().enumerate().filter(|(_, built)| is_made(built, "file")) {
+    for (index, built) in loader.built.iter().enumerate().filter(|(_, built)| makes_a_file(built)) {
         files.extend(built.item.ids().into_iter().map(|id| ((id.machine, PathBuf::from(&id.name)), (index, id))));
     }
     for (index, built) in loader.built.iter().enumerate() {
@@ -38,15 +38,21 @@ pub(super) fn look(loader: &mut Loader<'_>) {
                     format!("`{file}` is in the way of `{id}`"),
                     "they can't both be there",
                 );
-                loader.mistakes.add(Pass::Whole, mistake.with(first.place.clone(), "the other one"));
+                let mistake = mistake.with(first.place.clone(), "the other one");
+                loader.mistakes.add(
+                    Pass::Whole,
+                    mistake.note(
+                        "give one of them another path, or take it out; `state = \"absent\"` takes away what is there",
+                    ),
+                );
             }
         }
     }
 }
 
-/// Returns whether it is of that kind, is to be there, and is made where it lacks: what gives no content has its mode set alone.
-fn is_made(built: &Built, kind: &str) -> bool {
+/// Returns whether it makes a file where there is none: what gives no content has its mode set alone.
+pub(super) fn makes_a_file(built: &Built) -> bool {
     let job = &built.item.job;
     let gives = |field: &&str| job.fields.get(field).is_some();
-    job.kind == kind && job.want == Want::Present && ["content", "source", "url", "link"].iter().any(gives)
+    job.kind == "file" && job.want == Want::Present && ["content", "source", "url", "link"].iter().any(gives)
 }

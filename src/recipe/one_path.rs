@@ -2,10 +2,11 @@
 //! file, so that their ids differ.
 use super::collect::Pass;
 use super::error::Mistake;
+use super::in_the_way::makes_a_file;
 use super::load::Loader;
 use super::unique::Built;
 use crate::id::{Id, Machine};
-use crate::resource::{Thing, Want};
+use crate::resource::Thing;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -47,10 +48,8 @@ fn remedy(kind: &str) -> &'static str {
 
 /// Returns whether it brings the content of a file, and sees to it that this stays so.
 fn writes_a_file(built: &Built) -> bool {
-    let job = &built.item.job;
-    let gives = |field: &&str| job.fields.get(field).is_some();
-    let once = job.fields.get("once").and_then(Value::as_bool).unwrap_or_default();
-    job.kind == "file" && job.want == Want::Present && !once && ["content", "source", "url", "link"].iter().any(gives)
+    let once = built.item.job.fields.get("once").and_then(Value::as_bool).unwrap_or_default();
+    makes_a_file(built) && !once
 }
 
 /// Returns whether a file has, or may have, all keys that a user is to have. A unit is never told by two.

@@ -89,6 +89,9 @@ pub struct Allowed {
     pub data: BTreeSet<String>,
 }
 
+/// What recipes have, by their names: each thing with the id by which it has it.
+pub type HadByOthers = BTreeMap<String, Vec<(Id, Thing)>>;
+
 /// What the ledger and the command line say of one machine; travels in the job.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Known {
@@ -103,7 +106,7 @@ pub struct Known {
     pub shared: BTreeSet<Id>,
     /// In a destroy: what other recipes have on this machine, and by which ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub others: BTreeMap<String, Vec<(Id, Thing)>>,
+    pub others: HadByOthers,
     /// Keys the digests of what is secret or large.
     pub key: String,
     /// After a plan was shown: what of this machine it takes away. What a person named to go goes only then.

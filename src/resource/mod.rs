@@ -30,7 +30,7 @@ mod unit;
 mod user;
 
 pub(crate) use ask::keyed_digest;
-pub use ask::{Ack, Allowed, Ask, Claim, Fields, Known, Peer, Want};
+pub use ask::{Ack, Allowed, Ask, Claim, Fields, HadByOthers, Known, Peer, Want};
 pub use container::{Imported, capacity, imported};
 pub use kind::{KINDS, Kind, Mistake, kind};
 pub use occupied::{occupied, stands_on};

@@ -41,8 +41,9 @@ const PROVIDED_BY: &str = "provided by ";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Package {
-    /// One package or a list: `git`, `libc6:i386`; `:all` and `:native` are the machine's own architecture, `:any` is any. A virtual package counts as installed where an installed one
-    /// provides it; else the only one that does is installed, and where several do, name one of them.
+    /// One package or a list: `git`, `libc6:i386`; `:all` and `:native` are the machine's own architecture, `:any` is any.
+    /// A virtual package counts as installed where an installed one provides it; else the only one that does is installed,
+    /// and where several do, name one of them.
     name: Names<PackageName>,
     /// Default: any. The version, with `*` and `?` for any: `"22.*"`. Never an older one than
     /// is installed.

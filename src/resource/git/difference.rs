@@ -21,6 +21,7 @@ pub(super) struct Differences {
     pub(super) forward: Option<String>,
     /// Something else than the ref that is asked is checked out.
     pub(super) elsewhere: bool,
+    /// What is to be checked out, where that is not so.
     pub(super) cone: Option<Cone>,
 }
 
